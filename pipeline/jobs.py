@@ -1,9 +1,9 @@
 """Long work: started in a process of its own, watched, stopped, resumed, queued.
 
-A job is a row in `jobs/jobs.db` (SQLite, WAL). It runs as `python -m pipeline ...` in a session of its own, so
-closing the browser or the dashboard does not end it. The row holds the process and its start time: a number that
-the system has given to another process since is not mistaken for the job. A job whose process is gone without a
-last word is `lost`, never `running`.
+A job is a row in `jobs/jobs.db` (SQLite, WAL). It runs as `python -m pipeline ...` in a session of its own,
+so closing the browser or the dashboard does not end it. The row holds the process and its start time: a number
+that the system has given to another process since is not mistaken for the job. A job whose process is gone
+without a last word is `lost`, never `running`.
 
     queued -> running -> finished | stopped | failed | lost        stopped, failed, lost -> queued (resume)
 
@@ -25,12 +25,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
 from pipeline.errors import HilumError, user_errors
+from pipeline.progress import JobStopped, Progress, no_progress, show_progress
 from pipeline.workspace import Workspace
+
+__all__ = ["Job", "JobNotFoundError", "JobStopped", "JobStore", "Progress", "Reporter", "no_progress"]
 
 AT_ONCE = 1  # queued jobs of a heavy kind that run side by side: memory is what small machines lack
 HEAVY = frozenset({"train", "sweep"})
@@ -48,21 +51,6 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 class JobNotFoundError(HilumError):
     """No job has this id."""
-
-
-class JobStopped(Exception):
-    """The user asked this job to stop; raised inside the job, at its next report of progress."""
-
-
-class Progress(Protocol):
-    """How long work tells how far it is."""
-
-    def __call__(self, done: int, total: int, message: str = "") -> None:
-        """Report `done` of `total` steps. Raises JobStopped when the user asked to stop."""
-
-
-def no_progress(done: int, total: int, message: str = "") -> None:
-    """Report to nobody."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +141,9 @@ class JobStore:
                 "UPDATE jobs SET status = 'stopped', ended = ? WHERE id = ? AND status = 'queued'",
                 (time.time(), job.id),
             )
-            connection.execute("UPDATE jobs SET stop_asked = 1 WHERE id = ? AND status = 'running'", (job.id,))
+            connection.execute(
+                "UPDATE jobs SET stop_asked = 1 WHERE id = ? AND status = 'running'", (job.id,)
+            )
 
     def kill(self, job_id: str) -> None:
         """End a running job's processes at once. What it had written stays; it shows as stopped."""
@@ -171,8 +161,8 @@ class JobStore:
         if not job.active:
             with self._connect() as connection:
                 connection.execute(
-                    "UPDATE jobs SET status = 'queued', argv = ?, stop_asked = 0, started = NULL, ended = NULL, "
-                    "pid = NULL, message = '' WHERE id = ?",
+                    "UPDATE jobs SET status = 'queued', argv = ?, stop_asked = 0, started = NULL, "
+                    "ended = NULL, pid = NULL, message = '' WHERE id = ?",
                     (json.dumps(list(argv or job.argv)), job.id),
                 )
             self.pump()
@@ -192,7 +182,10 @@ class JobStore:
             connection.execute("UPDATE jobs SET run_id = ? WHERE id = ?", (run_id, job_id))
 
     def pump(self) -> None:
-        """Start queued jobs whose turn has come. Every Hilum process does this when it starts and when a job ends."""
+        """Start queued jobs whose turn has come.
+
+        Every Hilum process does this when it starts, and every job when it ends.
+        """
         self._mark_lost()
         while (job_id := self._claim()) is not None:
             self._spawn(self.get(job_id))
@@ -211,8 +204,8 @@ class JobStore:
             if row is not None:
                 now = time.time()
                 connection.execute(
-                    "UPDATE jobs SET status = 'running', started = ?, heartbeat = ?, pid = ?, process_started = ? "
-                    "WHERE id = ?",
+                    "UPDATE jobs SET status = 'running', started = ?, heartbeat = ?, pid = ?, "
+                    "process_started = ? WHERE id = ?",
                     (now, now, os.getpid(), _own_start(), row["id"]),
                 )
             connection.execute("COMMIT")
@@ -253,8 +246,8 @@ class JobStore:
             job_id = self._insert(kind, argv, title, status="running")
         with self._connect() as connection:
             connection.execute(
-                "UPDATE jobs SET status = 'running', pid = ?, process_started = ?, started = ?, heartbeat = ? "
-                "WHERE id = ?",
+                "UPDATE jobs SET status = 'running', pid = ?, process_started = ?, started = ?, "
+                "heartbeat = ? WHERE id = ?",
                 (os.getpid(), _own_start(), time.time(), time.time(), job_id),
             )
         reporter = Reporter(self, job_id)
@@ -270,12 +263,18 @@ class JobStore:
             self._end(job_id, "failed", str(error))
             raise
         except BaseException as error:
-            self._end(job_id, "failed", f"An unexpected fault ({type(error).__name__}); its log has the details.")
+            self._end(
+                job_id, "failed", f"An unexpected fault ({type(error).__name__}); its log has the details."
+            )
             raise
         finally:
             if previous is not None:
                 signal.signal(signal.SIGTERM, previous)
             self.pump()
+
+    def fail(self, job_id: str, message: str) -> None:
+        """Say that a job ended before its work began, and why."""
+        self._end(job_id, "failed", message)
 
     def _insert(
         self, kind: str, argv: Sequence[str], title: str, *, status: str, run_id: str | None = None
@@ -284,9 +283,19 @@ class JobStore:
         now = time.time()
         with self._connect() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, kind, title, argv, status, created, heartbeat, pid, process_started, run_id) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (job_id, kind, title or kind, json.dumps(list(argv)), status, now, now, os.getpid(), _own_start())
+                "INSERT INTO jobs (id, kind, title, argv, status, created, heartbeat, pid, "
+                "process_started, run_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    job_id,
+                    kind,
+                    title or kind,
+                    json.dumps(list(argv)),
+                    status,
+                    now,
+                    now,
+                    os.getpid(),
+                    _own_start(),
+                )
                 + (run_id,),
             )
         return job_id
@@ -334,7 +343,7 @@ class JobStore:
 
 
 class Reporter:
-    """The `Progress` of a job: writes at most four times a second, and raises JobStopped when asked to stop."""
+    """The `Progress` of a job: writes at most four times a second, raises JobStopped when asked to stop."""
 
     def __init__(self, store: JobStore, job_id: str) -> None:
         self.job_id = job_id
@@ -349,7 +358,7 @@ class Reporter:
         if now - self._written >= 0.25 or done >= total:
             self._written = now
             self._store._report(self.job_id, int(done), int(total), self.message)
-            _show(done, total, self.message)
+            show_progress(done, total, self.message)
         if self.stop_asked.is_set():
             raise JobStopped(f"Stopped on request after {done} of {total}.")
 
@@ -384,16 +393,6 @@ def _on_terminate(reporter: Reporter) -> Any:
     if threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGTERM, lambda *_: reporter.stop_asked.set())
-
-
-def _show(done: int, total: int, message: str) -> None:
-    """Draw the progress on stderr: one line that stays in place on a terminal, a line a report in a log."""
-    share = f"{100 * done / total:3.0f} %" if total else f"{done}"
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{share}  {message[:100]}" + ("\n" if total and done >= total else ""))
-    else:
-        sys.stderr.write(f"{share}  {message}\n")
-    sys.stderr.flush()
 
 
 def _own_start() -> float:

@@ -1,0 +1,84 @@
+"""How answers read on a terminal: the text beside each `--json` document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def lines(value: Any, indent: str = "") -> str:
+    """Write nested dictionaries and lists as indented lines."""
+    if isinstance(value, dict):
+        return "\n".join(
+            f"{indent}{key}:\n{lines(item, indent + '  ')}"
+            if isinstance(item, dict | list) and item
+            else f"{indent}{key}: {'' if item is None else item}"
+            for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return "\n".join(
+            lines(item, indent) if isinstance(item, dict) else f"{indent}- {item}" for item in value
+        )
+    return f"{indent}{value}"
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "None yet."
+    widths = {key: max(len(key), *(len(str(row[key] or "")) for row in rows)) for key in rows[0]}
+    lines = ["  ".join(key.ljust(width) for key, width in widths.items())]
+    lines += ["  ".join(str(row[key] or "").ljust(width) for key, width in widths.items()) for row in rows]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def run_row(run: Any) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "created": run.created.isoformat() if hasattr(run.created, "isoformat") else run.created,
+        "dataset": run.params.get("dataset"),
+        "architecture": run.params.get("architecture"),
+    }
+
+
+def index_text(summary: dict[str, Any]) -> str:
+    labels = ", ".join(f"{label} {count}" for label, count in summary["by_label"].items())
+    text = f"{summary['name']}: {summary['slices']} slices ({labels}), {summary['patients']} patients known, "
+    text += f"{len(summary['errors'])} unreadable, {summary['seconds']:.1f} s"
+    return "\n".join([text, *(f"  {error['path']}: {error['reason']}" for error in summary["errors"][:20])])
+
+
+def split_text(made: dict[str, Any]) -> str:
+    rows = [
+        {"part": part, "slices": made[part]["slices"], "patients": made[part]["patients"]}
+        | {"groups": made[part]["groups"]}
+        | made[part]["by_label"]
+        for part in ("train", "val", "calibration", "test")
+        if made.get(part)
+    ]
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return f"{made['name']} (by {made['group_by']}, {made['hash'][:12]})\n" + table(
+        [{key: row.get(key, 0) for key in keys} for row in rows]
+    )
+
+
+def evaluation_text(found: dict[str, Any]) -> str:
+    def estimate(value: dict[str, Any]) -> str:
+        if value["value"] is None:
+            return f"not known ({value.get('reason', 'too few')})"
+        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+
+    lines = [f"{found['run']} on {found['data']}: n {found['n']}, patients {found['patients'] or 'unknown'}"]
+    lines += [f"{key}: {estimate(found[key])}" for key in ("accuracy", "macro_f1")]
+    lines += [f"AUC {label}: {estimate(value)}" for label, value in found["auc"].items()]
+    return "\n".join([*lines, "Research use only - not for diagnosis."])
+
+
+def prediction_text(answer: dict[str, Any]) -> str:
+    if answer["status"] == "error":
+        return f"{answer['input']}: {answer['reason']}"
+    if answer["status"] == "rejected":
+        return f"{answer['input']}: no answer ({answer['reason']})"
+    kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
+    scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
+    return f"{answer['input']}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
