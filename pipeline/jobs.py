@@ -1,9 +1,9 @@
 """Long work: started in a process of its own, watched, stopped, resumed, queued.
 
 A job is a row in `jobs/jobs.db` (SQLite, WAL). It runs as `python -m pipeline ...` in a session of its own,
-so closing the browser or the dashboard does not end it. The row holds the process and its start time: a number
-that the system has given to another process since is not mistaken for the job. A job whose process is gone
-without a last word is `lost`, never `running`.
+so closing the browser or the dashboard does not end it. The row holds the process and its start time: a
+number that the system has given to another process since is not mistaken for the job. A job whose process is
+gone without a last word is `lost`, never `running`.
 
     queued -> running -> finished | stopped | failed | lost        stopped, failed, lost -> queued (resume)
 

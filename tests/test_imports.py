@@ -73,7 +73,8 @@ def test_the_registry_imports_no_keras():
 
 
 def test_all_modules_behind_the_pages_load_without_tensorflow():
-    rooms = "data.index preprocessing.apply inference.predict runs review.store evaluation.evaluate training.config"
+    rooms = "data.index preprocessing.apply inference.predict runs review.store evaluation.evaluate"
+    rooms += " training.config"
     code = (
         "import sys; "
         + "; ".join(f"import pipeline.{room}" for room in rooms.split())

@@ -1,0 +1,53 @@
+"""`make bench`: run every benchmark of this folder and print one table.
+
+    python -m tests.benchmarks [NAME ...]      only the named ones, for example `bench_index`
+
+A benchmark is a module `bench_<name>.py` with `run() -> list[dict]`: rows of `figure`, `value`, `unit`, and, where
+there is one, the `peer` measured in the same run and the `ratio` to it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import traceback
+from pathlib import Path
+
+import psutil
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, all of them where none is named; return 1 if one broke down."""
+    found = sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
+    unknown = set(names) - set(found)
+    if unknown:
+        sys.stderr.write(f"No benchmark {', '.join(sorted(unknown))}; there are {', '.join(found)}\n")
+        return 2
+    memory = psutil.virtual_memory().total / 2**30
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}\n")
+    print(f"| {'figure':58} | {'value':>10} | {'unit':12} | {'peer, same run':46} | {'ratio':>7} |")
+    print(f"|{'-' * 60}|{'-' * 11}:|{'-' * 14}|{'-' * 48}|{'-' * 8}:|")
+    broken = False
+    for name in names or found:
+        try:
+            rows = importlib.import_module(f"tests.benchmarks.{name}").run()
+        except Exception:
+            traceback.print_exc()
+            broken = True
+            continue
+        for row in rows:
+            ratio = row.get("ratio")
+            print(
+                f"| {row['figure']:58} | {row['value']:>10.4g} | {row['unit']:12} | {row.get('peer') or '':46} "
+                f"| {'' if ratio is None else f'{ratio:.3g}':>7} |",
+                flush=True,
+            )
+    return int(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
