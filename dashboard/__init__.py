@@ -1,0 +1,1 @@
+"""The browser app: pages read the user's choices, call `pipeline` and draw. No science, no TensorFlow."""

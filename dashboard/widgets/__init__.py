@@ -1,0 +1,59 @@
+"""What every page is built from. A page begins so:
+
+    from dashboard import loaders, widgets
+
+    controls = widgets.page_header("Explore", "What is in this data, and what is wrong with it?")
+    with controls:
+        dataset = widgets.dataset_picker()
+    if dataset is None:
+        widgets.no_dataset()          # the empty state: how to bring data
+        st.stop()
+
+`app.py` wraps each page in `guarded()`, draws the status bar with the research notice, and sets the theme; a
+page does none of these. Choices (`?dataset=`, `?run=`, `?slice=`) are kept by `recall` and `remember`.
+"""
+
+from dashboard.widgets.choices import dataset_picker, recall, remember, run_picker
+from dashboard.widgets.frame import guarded, is_dark, page_header, set_up_page, status_bar
+from dashboard.widgets.parts import (
+    NOTICE,
+    Tile,
+    callout,
+    chart,
+    class_badge,
+    class_legend,
+    empty_state,
+    estimate_text,
+    heading,
+    no_dataset,
+    no_run,
+    research_notice,
+    synthetic_badge,
+    tiles,
+)
+
+__all__ = [
+    "NOTICE",
+    "Tile",
+    "callout",
+    "chart",
+    "class_badge",
+    "class_legend",
+    "dataset_picker",
+    "empty_state",
+    "estimate_text",
+    "guarded",
+    "heading",
+    "is_dark",
+    "no_dataset",
+    "no_run",
+    "page_header",
+    "recall",
+    "remember",
+    "research_notice",
+    "run_picker",
+    "set_up_page",
+    "status_bar",
+    "synthetic_badge",
+    "tiles",
+]
