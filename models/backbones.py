@@ -1,0 +1,93 @@
+"""The backbones of `keras.applications` as one flat functional graph from image to feature map.
+
+Every layer that has weights has the same name in every build, so weights can be moved by name; and no layer
+is a
+model of its own, so any tensor of the graph can be reached from its input (gradients, exports and maps need
+that).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from models.registry import Architecture
+
+
+def build_backbone(
+    architecture: Architecture, *, image_size: int, channels: int, weights: str | None = None
+) -> Any:
+    """Build image -> features.
+
+    Args:
+        architecture: which one.
+        image_size: side of the square input, pixels.
+        channels: 1 (repeated to three inside the graph) or 3.
+        weights: None (random), "imagenet", or the path of a weights file in Keras's own layout for this
+        backbone.
+
+    Returns:
+        A functional Keras model. Input `image` float32 (batch, image_size, image_size, channels) in [0, 255];
+        output of layer `features` (batch, h, w, k).
+    """
+    image = keras.Input((image_size, image_size, channels), name="image", dtype="float32")
+    x = keras.layers.Concatenate(name="grey_to_colour")([image] * 3) if channels == 1 else image
+    if architecture.family == "ResNetV2":  # the one family that does not scale its input itself
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="to_unit_range")(x)
+    build = getattr(keras.applications, architecture.name)
+    application = build(include_top=False, weights=weights, input_tensor=x)
+    if any(isinstance(layer, keras.Model) for layer in application.layers):
+        application = _flatten(application, keep_weights=weights is not None)
+    features = keras.layers.Activation("linear", name="features")(application.output)
+    return keras.Model(application.inputs[0], features)
+
+
+def _flatten(model: Any, *, keep_weights: bool) -> Any:
+    """Rebuild `model` with the layers of its inner Sequentials in their place (ConvNeXt has four)."""
+
+    def remake(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.LayerNormalization) and "convnext" not in layer.name:
+            config["name"] = "last_normalization"  # Keras leaves it unnamed: a new number in every build
+        return layer.__class__.from_config(config)
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if not isinstance(layer, keras.Sequential):
+            return layer(*arguments, **options)
+        (x,) = arguments
+        for inner in layer.layers:
+            x = remake(inner)(x)
+        return x
+
+    flat = keras.models.clone_model(model, clone_function=remake, call_function=call)
+    if keep_weights:
+        for source, target in zip(_leaves(model), _leaves(flat), strict=True):
+            target.set_weights(source.get_weights())
+    return flat
+
+
+def _leaves(model: Any) -> Iterator[Any]:
+    """Yield the layers that have weights, inner ones in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer)
+        elif layer.weights:
+            yield layer
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make the initial weights and dropout states inside the block a function of `seed`.
+
+    Keras draws the seed of each unseeded layer from Python's generator, whose state is put back afterwards.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
