@@ -1,9 +1,8 @@
 """The backbones of `keras.applications` as one flat functional graph from image to feature map.
 
 Every layer that has weights has the same name in every build, so weights can be moved by name; and no layer
-is a
-model of its own, so any tensor of the graph can be reached from its input (gradients, exports and maps need
-that).
+is a model of its own, so any tensor of the graph can be reached from its input (gradients, exports and maps
+need that).
 """
 
 from __future__ import annotations

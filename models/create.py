@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from models.backbones import build_backbone, seeded
-from models.errors import ModelShapeError, WeightsDownloadError
+from models.errors import ModelShapeError, WeightsDownloadError, WeightsError
 from models.head import build_head
 from models.registry import MINIMUM_IMAGE_SIZE, Architecture, find_architecture
 from models.weights import load_backbone_weights, resolve_weights
@@ -32,15 +32,12 @@ def create_model(
         channels: 1 or 3.
         dropout: share of the pooled features dropped in training, in [0, 1).
         weights: `random`; `imagenet` (downloaded by Keras, into the backbone); `phantom` (the backbone that
-        ships
-            with Hilum); `file:PATH` (weights only; with the same classes the head too, else the backbone
-            only).
+            ships with Hilum); `file:PATH` (weights only: the head too where it has as many classes).
         seed: of the random weights and of dropout.
 
     Returns:
-        keras.Model: float32 (batch, image_size, image_size, channels) in [0, 255] -> float32 (batch,
-        num_classes)
-        probabilities.
+        keras.Model: float32 (batch, image_size, image_size, channels) in [0, 255] -> probabilities float32
+        (batch, num_classes).
 
     Raises:
         UnknownArchitectureError, ModelShapeError, WeightsError: what came, what was expected, what to do.
@@ -61,14 +58,18 @@ def _backbone(architecture: Architecture, image_size: int, channels: int, weight
     try:
         return build_backbone(architecture, image_size=image_size, channels=channels, weights=weights)
     except Exception as error:
-        if weights != "imagenet":
+        if weights is None:
             raise
+        if weights != "imagenet":
+            raise WeightsError(
+                f"{weights} does not fit {architecture.name} ({_first_line(error)}). Give the file that "
+                "Keras publishes for this architecture."
+            ) from error
         # Keras's downloader raises a bare Exception with the URL and the reason.
         raise WeightsDownloadError(
             f"The ImageNet weights of {architecture.name} could not be downloaded ({_first_line(error)}). "
             "Without network, start from a local file (file:PATH), from another run's weights (run:RUN), "
-            "from the "
-            "weights trained on phantoms (phantom), or from random weights (random)."
+            "from the weights trained on phantoms (phantom), or from random weights (random)."
         ) from error
 
 

@@ -1,9 +1,8 @@
 """Weights on disk: arrays by layer name in Keras's `.weights.h5`, and nothing that could run.
 
 A file is read by our own reader, layer by layer, into a model that was built in code. Complete models
-(`.keras`,
-`.h5` with a `model_config`) are refused: loading one can run code. So are links out of the file, by which a
-file can make its reader open others.
+(`.keras`, `.h5` with a `model_config`) are refused: loading one can run code. So are links out of the file,
+by which a file can make its reader open others.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from models.errors import WeightsError, WeightsHashError
 from models.head import HEAD_LAYERS
 from models.registry import Architecture
 
+Arrays = dict[str, list[h5py.Dataset]]
 SUFFIX = ".weights.h5"
 PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets"
 KINDS = "random, imagenet, phantom, run:RUN or file:PATH"
@@ -78,11 +80,9 @@ def _file_source(path: Path) -> WeightsSource:
         _refuse_unsafe(path)
         return WeightsSource(for_keras=str(path))
     raise WeightsError(
-        f"{path.name} is not a weights file: whole models (.keras, .h5) can run code when they are loaded "
-        f"and are "
-        f"never opened. Give a {SUFFIX} file written by Hilum or by Keras's save_weights, or the ImageNet "
-        f"file "
-        "that Keras publishes (its name ends in _notop.h5)."
+        f"{path.name} is not a weights file: whole models (.keras, .h5) can run code when they are loaded, "
+        f"so they are never opened. Give a {SUFFIX} file written by Hilum or by Keras's save_weights, or "
+        "the ImageNet file that Keras publishes (its name ends in _notop.h5)."
     )
 
 
@@ -159,8 +159,8 @@ def load_weights(model: Any, path: str | os.PathLike[str], *, sha256: str | None
             f"{file.name} is not the file that was saved (its sha256 differs): it was replaced or damaged. "
             "Restore it from a backup, or train again."
         )
-    arrays = read_arrays(file)
-    _assign(model.layers, arrays, path=file, model_name=model.name)
+    with open_arrays(file) as arrays:
+        _assign(model.layers, arrays, path=file, model_name=model.name)
 
 
 def load_backbone_weights(model: Any, path: Path, *, with_head: bool = True) -> bool:
@@ -172,65 +172,67 @@ def load_backbone_weights(model: Any, path: Path, *, with_head: bool = True) -> 
     Raises:
         WeightsError: the file is damaged, unsafe, or of another backbone.
     """
-    arrays = read_arrays(path)
-    head = [layer for layer in model.layers if layer.name in HEAD_LAYERS]
+    head = [layer for layer in model.layers if layer.name in HEAD_LAYERS and layer.weights]
     backbone = [layer for layer in model.layers if layer.name not in HEAD_LAYERS]
-    _assign(backbone, arrays, path=path, model_name=model.name)
-    fits = all(
-        [weight.shape for weight in layer.weights] == [array.shape for array in arrays.get(layer.name, [])]
-        for layer in head
-        if layer.weights
-    )
-    if with_head and fits:
-        _assign(head, arrays, path=path, model_name=model.name)
-    return with_head and fits
+    with open_arrays(path) as arrays:
+        _assign(backbone, arrays, path=path, model_name=model.name)
+        take_head = with_head and all(_shapes(layer) == _stored(arrays, layer) for layer in head)
+        if take_head:
+            _assign(head, arrays, path=path, model_name=model.name)
+    return take_head
 
 
-def _assign(layers: list[Any], arrays: dict[str, list[np.ndarray]], *, path: Path, model_name: str) -> None:
-    for layer in layers:
-        if not layer.weights:
-            continue
-        found = arrays.get(layer.name)
-        if found is None:
+def _shapes(layer: Any) -> list[tuple[int, ...]]:
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+def _stored(arrays: Arrays, layer: Any) -> list[tuple[int, ...]]:
+    return [tuple(array.shape) for array in arrays.get(layer.name, [])]
+
+
+def _assign(layers: Iterable[Any], arrays: Arrays, *, path: Path, model_name: str) -> None:
+    """Check every shape first (nothing is changed by a file that does not fit, nor a huge array read)."""
+    weighted = [layer for layer in layers if layer.weights]
+    for layer in weighted:
+        if layer.name not in arrays:
             raise WeightsError(
                 f"{path.name} holds no layer {layer.name!r}: it was saved from another model than "
-                f"{model_name}. "
-                "Choose the architecture that it was trained with."
+                f"{model_name}. Choose the architecture that it was trained with."
             )
-        expected = [tuple(weight.shape) for weight in layer.weights]
-        shapes = [array.shape for array in found]
-        if expected != shapes:
+        if _shapes(layer) != _stored(arrays, layer):
             raise WeightsError(
-                f"In {path.name} layer {layer.name!r} has the shapes {shapes}, and {model_name} has "
-                f"{expected}: "
-                "another architecture, or another number of classes."
+                f"In {path.name} layer {layer.name!r} has the shapes {_stored(arrays, layer)}, and "
+                f"{model_name} has {_shapes(layer)}: another architecture, or another number of classes."
             )
-        layer.set_weights([array.astype(np.float32) for array in found])
+    for layer in weighted:
+        layer.set_weights([array[()].astype(np.float32) for array in arrays[layer.name]])
 
 
-def read_arrays(path: Path) -> dict[str, list[np.ndarray]]:
-    """Read a Keras `.weights.h5` file as arrays by layer name, in the layer's own order.
+@contextmanager
+def open_arrays(path: Path) -> Iterator[Arrays]:
+    """Open a Keras `.weights.h5` file as arrays by layer name, in the layer's own order; read when indexed.
 
     Raises:
         WeightsError: missing, not HDF5, with links out of the file, or without named layers.
     """
     _refuse_unsafe(path)
-    arrays: dict[str, list[np.ndarray]] = {}
+    arrays: Arrays = {}
     with h5py.File(path, "r") as file:
         layers = file.get("layers")
         groups = layers.values() if isinstance(layers, h5py.Group) else ()
         for group in groups:
             stored = group.get("vars") if isinstance(group, h5py.Group) else None
-            name = stored.attrs.get("name") if stored is not None else None
-            if stored is None or name is None:
-                continue
-            arrays[str(name)] = [stored[key][()] for key in sorted(stored, key=int)]
-    if not arrays:
-        raise WeightsError(
-            f"{path.name} holds no named layers: it was not written by Keras 3's save_weights from a flat "
-            f"model."
-        )
-    return arrays
+            if isinstance(stored, h5py.Group) and "name" in stored.attrs and all(map(str.isdigit, stored)):
+                arrays[str(stored.attrs["name"])] = [stored[key] for key in sorted(stored, key=int)]
+        if not arrays:
+            raise WeightsError(
+                f"{path.name} holds no named layers: it was not written by Keras 3's save_weights from a "
+                "flat model."
+            )
+        try:
+            yield arrays
+        except OSError as error:
+            raise WeightsError(f"{path.name} is damaged: an array in it cannot be read.") from error
 
 
 def _refuse_unsafe(path: Path) -> None:
