@@ -1,0 +1,381 @@
+"""Runs: what was trained, with what, how it went, and the files it left. MLflow keeps them.
+
+The store is `runs/mlflow.db` (SQLite) with plain folders under `runs/artifacts`, which `mlflow ui` reads as
+it is; HILUM_TRACKING_URI moves it to a server. An inherited MLFLOW_TRACKING_URI is named in a warning and
+not obeyed: it would send patients' rows wherever the shell happened to point.
+
+Everything is written through MLflow's client. A local store is *read* by SQL: importing MLflow takes seconds
+and a hundred megabytes, and pages only read (MLflow's tables are pinned with its version, and tested).
+
+    artifacts of a run:  config.json  recipe.json  split.json  classes.json  environment.json  log.txt
+                         history.parquet  weights.weights.h5  resume/  engine/  predictions/  seen.parquet
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from pipeline.errors import HilumError
+from pipeline.jobs import JobNotFoundError, JobStore
+from pipeline.workspace import Workspace, read_json
+
+EXPERIMENT = "hilum"
+BATCH_PREFIX = "batch."  # metrics whose step counts batches; all others count epochs
+_PROCESS_TAG = "hilum.process"
+_JOB_TAG = "hilum.job"
+_STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
+_STATUS |= {"RUNNING": "running", "SCHEDULED": "queued"}
+_TO_MLFLOW = {status: name for name, status in _STATUS.items()}
+_LOG = logging.getLogger("hilum.runs")
+
+
+class RunNotFoundError(HilumError):
+    """No run, or more than one, answers to this text."""
+
+
+class RunFileMissingError(HilumError):
+    """A run lacks a file that its training should have left."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run as it stands now.
+
+    Attributes:
+        status: `queued running finished stopped failed lost`; `lost` is a run whose process is gone.
+        metrics: the last value of each metric by epoch.
+        artifacts: the folder of its files on this machine.
+    """
+
+    id: str
+    name: str
+    status: str
+    created: datetime
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    artifacts: Path
+    ended: datetime | None = field(default=None)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in the order of the model's outputs."""
+        return [str(name) for name in self._read("classes.json")]
+
+    def load_config(self) -> dict[str, Any]:
+        """Return the training configuration as it was run."""
+        return dict(self._read("config.json"))
+
+    def load_recipe(self) -> dict[str, Any]:
+        """Return the preprocessing recipe: a run predicts with no other."""
+        return dict(self._read("recipe.json"))
+
+    def load_split(self) -> dict[str, Any]:
+        """Return the split it was trained on: `name`, `hash`, `dataset` and the `table` of parts."""
+        return dict(self._read("split.json"))
+
+    def _read(self, name: str) -> Any:
+        path = self.artifacts / name
+        if not path.is_file():
+            raise RunFileMissingError(
+                f"The run {self.name} has no {name} ({self.status}): its training ended too early or its "
+                f"folder {self.artifacts} was changed. Train again, or resume it: "
+                f"`python -m pipeline resume {self.id[:8]}`."
+            )
+        return read_json(path)
+
+
+class RunStore:
+    """The runs of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.server = os.environ.get("HILUM_TRACKING_URI") or None
+        _warn_of_inherited_uri()
+
+    @property
+    def _database(self) -> Path:
+        return self.workspace.runs / "mlflow.db"
+
+    def artifacts(self, run_id: str) -> Path:
+        """Return the folder of a run's files. It follows the workspace when that is moved."""
+        return self.workspace.runs / "artifacts" / run_id / "artifacts"
+
+    def list(self) -> list[RunInfo]:
+        """Return all runs, newest first."""
+        found: Sequence[RunInfo]
+        if self.server:
+            found = [_from_mlflow(run, self.artifacts(run.info.run_id)) for run in self._search()]
+        else:
+            found = self._read_local()
+        return [self._with_true_status(run) for run in found]
+
+    def find(self, text: str) -> RunInfo:
+        """Return the run with this id, beginning of an id, or name; `demo` is the newest demo model.
+
+        Raises:
+            RunNotFoundError: none, or several.
+        """
+        runs = self.list()
+        demos = [run for run in runs if run.name == "demo" or run.tags.get("demo") == "true"]
+        matches = demos[:1] if text == "demo" and demos else [run for run in runs if run.id == text]
+        matches = matches or [run for run in runs if run.name == text]
+        matches = matches or [run for run in runs if text and run.id.startswith(text)]
+        if len(matches) == 1:
+            return self._fetched(matches[0])
+        if matches:
+            ids = ", ".join(run.id[:8] for run in matches[:5])
+            raise RunNotFoundError(f"{len(matches)} runs answer to {text!r}: say which by its id ({ids}).")
+        known = ", ".join(run.name for run in runs[:5])
+        raise RunNotFoundError(
+            f"No run answers to {text!r}. "
+            + (f"There are {known}; " if known else "There are none yet; train one, ")
+            + "`python -m pipeline runs` lists all."
+        )
+
+    def create(
+        self, name: str, params: Mapping[str, Any], tags: Mapping[str, str], *, job_id: str | None = None
+    ) -> RunInfo:
+        """Begin a run in this process and make the folder of its files."""
+        client = self._client()
+        run = client.create_run(self._experiment(client), tags=_own_tags(tags, job_id), run_name=name)
+        run_id = str(run.info.run_id)
+        self.artifacts(run_id).mkdir(parents=True, exist_ok=True)
+        self.log_params(run_id, params)
+        return self.find(run_id)
+
+    def reopen(self, run_id: str, *, job_id: str | None = None) -> RunInfo:
+        """Go on with a run that had ended, in this process."""
+        client = self._client()
+        for key, value in _own_tags({}, job_id).items():
+            client.set_tag(run_id, key, value)
+        client.update_run(run_id, status="RUNNING")
+        return self.find(run_id)
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Write parameters; a parameter is written once."""
+        from mlflow.entities import Param
+
+        rows = [Param(key, str(value)[:6000]) for key, value in params.items()]
+        self._client().log_batch(run_id, params=rows)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int) -> None:
+        """Write one value a metric at `step` (an epoch; a batch for names that begin with `batch.`)."""
+        self.log_steps(run_id, [(step, metrics)])
+
+    def log_steps(self, run_id: str, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Write the metrics of several steps in one transaction."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        values = [Metric(key, float(value), now, step) for step, row in rows for key, value in row.items()]
+        for start in range(0, len(values), 1000):  # MLflow's limit
+            self._client().log_batch(run_id, metrics=values[start : start + 1000])
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        """Write a tag, replacing its old value."""
+        self._client().set_tag(run_id, key, value)
+
+    def finish(self, run_id: str, status: str = "finished") -> None:
+        """End a run as `finished`, `stopped` or `failed`; with a server, send its files there first."""
+        client = self._client()
+        if self.server:
+            client.log_artifacts(run_id, str(self.artifacts(run_id)))
+        client.set_terminated(run_id, status=_TO_MLFLOW[status])
+
+    def history(self, run_id: str, *, by: str = "epoch") -> pd.DataFrame:
+        """Return the logged metrics, one row a step and one column a metric, `step` first.
+
+        Args:
+            run_id: the full id.
+            by: `epoch`, or `batch` for the metrics by batch (without their prefix).
+        """
+        rows = self._metric_rows(run_id)
+        wanted = [row for row in rows if row[0].startswith(BATCH_PREFIX) == (by == "batch")]
+        table = pd.DataFrame(wanted, columns=["metric", "step", "value"])
+        table["metric"] = table["metric"].str.removeprefix(BATCH_PREFIX)
+        wide = table.pivot_table(index="step", columns="metric", values="value", aggfunc="last", dropna=False)
+        wide.columns.name = None
+        return wide.reset_index()
+
+    def _metric_rows(self, run_id: str) -> Sequence[tuple[str, int, float]]:
+        if self.server:
+            client = self._client()
+            keys = client.get_run(run_id).data.metrics
+            return [(m.key, m.step, m.value) for key in keys for m in client.get_metric_history(run_id, key)]
+        with self._local() as connection:
+            return connection.execute(
+                "SELECT key, step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? "
+                "ORDER BY step, timestamp",
+                (run_id,),
+            ).fetchall()
+
+    def _read_local(self) -> Sequence[RunInfo]:
+        if not self._database.is_file():
+            return []
+        chosen = (
+            "FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ? "
+            "AND runs.lifecycle_stage = 'active'"
+        )
+        with self._local() as connection:
+            connection.execute("BEGIN")  # one moment's view over the four queries
+            rows = connection.execute(
+                f"SELECT run_uuid, runs.name, status, start_time, end_time {chosen} ORDER BY start_time DESC",
+                (EXPERIMENT,),
+            ).fetchall()
+            found: dict[str, dict[str, dict[str, Any]]] = {}
+            for table in ("params", "tags", "latest_metrics"):
+                found[table] = {}
+                query = (
+                    f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN (SELECT run_uuid {chosen})"
+                )
+                for run_id, key, value in connection.execute(query, (EXPERIMENT,)):
+                    found[table].setdefault(run_id, {})[key] = value
+        return [
+            RunInfo(
+                id=run_id,
+                name=name,
+                status=_STATUS[status],
+                created=_time(started),
+                params=found["params"].get(run_id, {}),
+                tags=found["tags"].get(run_id, {}),
+                metrics=_by_epoch(found["latest_metrics"].get(run_id, {})),
+                artifacts=self.artifacts(run_id),
+                ended=_time(ended) if ended else None,
+            )
+            for run_id, name, status, started, ended in rows
+        ]
+
+    @contextmanager
+    def _local(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._database, timeout=30)) as connection:
+            yield connection
+
+    def _with_true_status(self, run: RunInfo) -> RunInfo:
+        """A process that was killed could not say so: ask its job, then the system."""
+        if run.status != "running":
+            return run
+        if (job_id := run.tags.get(_JOB_TAG)) is not None:
+            try:
+                return replace(run, status=JobStore(self.workspace).get(job_id).status)
+            except JobNotFoundError:
+                pass  # its row was removed from the list, or the run came from another workspace
+        return run if _process_lives(run.tags.get(_PROCESS_TAG, "")) else replace(run, status="lost")
+
+    def _fetched(self, run: RunInfo) -> RunInfo:
+        """Bring the files of a server's run to this machine, once."""
+        if self.server and run.status != "running" and not (run.artifacts / "config.json").is_file():
+            run.artifacts.mkdir(parents=True, exist_ok=True)
+            for item in self._client().list_artifacts(run.id):
+                self._client().download_artifacts(run.id, item.path, str(run.artifacts))
+        return run
+
+    def _search(self) -> Any:
+        client = self._client()
+        return client.search_runs([self._experiment(client)], order_by=["attributes.start_time DESC"])
+
+    def _client(self) -> Any:
+        uri = self.server or f"sqlite:///{self._database}"
+        if uri not in _CLIENTS:
+            if self.server:
+                _CLIENTS[uri] = _new_client(uri)
+            else:
+                with _only_one(self.workspace.runs / ".making.db"):  # two processes must not both migrate
+                    _CLIENTS[uri] = _new_client(uri)
+                with self._local() as connection:
+                    connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
+        return _CLIENTS[uri]
+
+    def _experiment(self, client: Any) -> str:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            location = None if self.server else (self.workspace.runs / "artifacts").as_uri()
+            return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        return str(found.experiment_id)
+
+
+_CLIENTS: dict[str, Any] = {}
+
+
+def _new_client(uri: str) -> Any:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ["DO_NOT_TRACK"] = "true"
+    from mlflow.tracking import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block; the lock dies with its process. Works on every system."""
+    with closing(sqlite3.connect(path, timeout=120, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def _from_mlflow(run: Any, artifacts: Path) -> RunInfo:
+    return RunInfo(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=_STATUS[run.info.status],
+        created=_time(run.info.start_time),
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        metrics=_by_epoch(run.data.metrics),
+        artifacts=artifacts,
+        ended=_time(run.info.end_time) if run.info.end_time else None,
+    )
+
+
+def _by_epoch(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if not key.startswith(BATCH_PREFIX)}
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+def _own_tags(tags: Mapping[str, str], job_id: str | None) -> dict[str, str]:
+    process = f"{platform.node()}|{os.getpid()}|{psutil.Process().create_time():.2f}"
+    return {**tags, _PROCESS_TAG: process} | ({_JOB_TAG: job_id} if job_id else {})
+
+
+def _process_lives(tag: str) -> bool:
+    """Whether the process that wrote `tag` still runs; one on another machine is taken at its word."""
+    node, _, rest = tag.partition("|")
+    pid, _, started = rest.partition("|")
+    if node != platform.node() or not pid:
+        return bool(node) and node != platform.node()
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1.0
+    except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError):
+        return False
+
+
+def _warn_of_inherited_uri() -> None:
+    inherited = os.environ.get("MLFLOW_TRACKING_URI")
+    if inherited and inherited not in _WARNED:
+        _WARNED.add(inherited)
+        _LOG.warning(
+            "MLFLOW_TRACKING_URI=%s is not used: runs may hold patients' rows. "
+            "To keep Hilum's runs on a server on purpose, set HILUM_TRACKING_URI.",
+            inherited,
+        )
+
+
+_WARNED: set[str] = set()
