@@ -152,7 +152,7 @@ def no_dataset() -> None:
     empty_state(
         "No data set yet",
         "Build the demo (synthetic patients, about a minute), or index a folder of your own slices: one "
-        "folder a class, PNG, JPEG, TIFF, BMP or DICOM. Your files are read where they lie and never changed.",
+        "folder a class, PNG, JPEG, TIFF, BMP or DICOM. Files are read where they lie and never changed.",
         action="Build the demo data set",
         on_action=lambda: store.submit("demo", ["demo"], "Demo data set"),
         command="python -m pipeline index FOLDER --name NAME",
