@@ -47,10 +47,8 @@ def datasets() -> list[DatasetInfo]:
 
 def runs() -> list[RunInfo]:
     """Return the runs of the workspace, newest first."""
-    try:
-        from pipeline.runs import RunStore
-    except ModuleNotFoundError:
-        return []
+    from pipeline.runs import RunStore
+
     return RunStore(workspace()).list()
 
 

@@ -134,7 +134,7 @@ Layer = GreyLayer | HuLayer | HeatLayer | ColorLayer | MaskLayer
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Closed curves over a panel: arrays (n, 2) of (column, row); whole numbers are pixel centres, as in OpenCV."""
+    """Closed curves over a panel: arrays (n, 2) of (column, row); whole numbers are pixel centres."""
 
     polygons: Sequence[NDArray[Any]]
     name: str = "outline"

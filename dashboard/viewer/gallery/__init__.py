@@ -1,6 +1,7 @@
 """A grid of small pictures with captions and class-coloured borders: click or keyboard picks one.
 
-picked = gallery([GalleryItem(thumbnail(image), caption="case 12", color=class_color(label)) ...], key="slices")
+items = [GalleryItem(thumbnail(image), caption="case 12", color=class_color(label)) for ...]
+picked = gallery(items, key="slices")
 if picked is not None:
     widgets.remember("slice", rows[picked].slice_id)
 """
@@ -88,7 +89,7 @@ def gallery(
         )
         offset += length
     pictures = b"".join(item.picture or b"" for item in items)
-    header = {"items": described, "selected": selected, "size": size, "height": height}
+    header: dict[str, Any] = {"items": described, "selected": selected, "size": size, "height": height}
     digest = hashlib.blake2b(pictures, digest_size=12)
     digest.update(json.dumps(described).encode())
     header["digest"] = digest.hexdigest()
