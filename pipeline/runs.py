@@ -30,6 +30,7 @@ import psutil
 
 from pipeline.errors import HilumError
 from pipeline.jobs import JobNotFoundError, JobStore
+from pipeline.locks import only_one
 from pipeline.workspace import Workspace, read_json
 
 EXPERIMENT = "hilum"
@@ -293,7 +294,7 @@ class RunStore:
             if self.server:
                 _CLIENTS[uri] = _new_client(uri)
             else:
-                with _only_one(self.workspace.runs / ".making.db"):  # two processes must not both migrate
+                with only_one(self.workspace.runs / ".making.db"):  # two processes must not both migrate
                     _CLIENTS[uri] = _new_client(uri)
                 with self._local() as connection:
                     connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
@@ -318,14 +319,6 @@ def _new_client(uri: str) -> Any:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Let one process at a time into the block; the lock dies with its process. Works on every system."""
-    with closing(sqlite3.connect(path, timeout=120, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
 
 
 def _from_mlflow(run: Any, artifacts: Path) -> RunInfo:
