@@ -13,6 +13,7 @@ from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.data.index import DatasetInfo
+
     from pipeline.runs import RunInfo
 
 
