@@ -28,7 +28,9 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"No benchmark {', '.join(sorted(unknown))}; there are {', '.join(found)}\n")
         return 2
     memory = psutil.virtual_memory().total / 2**30
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}\n")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}\n"
+    )
     print(f"| {'figure':58} | {'value':>10} | {'unit':12} | {'peer, same run':46} | {'ratio':>7} |")
     print(f"|{'-' * 60}|{'-' * 11}:|{'-' * 14}|{'-' * 48}|{'-' * 8}:|")
     broken = False
