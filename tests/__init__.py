@@ -1,1 +1,4 @@
-"""The test suite mirrors the packages. It is a package itself: tf-keras-vis installs another called `tests`."""
+"""The test suite mirrors the packages.
+
+It is a package itself because tf-keras-vis installs another one called `tests`.
+"""
