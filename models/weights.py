@@ -7,7 +7,6 @@ by which a file can make its reader open others.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ import h5py
 import numpy as np
 
 from models.errors import WeightsError, WeightsHashError
+from models.hashing import sha256_of
 from models.head import HEAD_LAYERS
 from models.registry import Architecture
 
@@ -262,9 +262,3 @@ def _refuse_links(group: Any, path: Path) -> None:
             raise WeightsError(f"{path.name} refers to data outside itself ({name}) and is not opened.")
         if isinstance(item, h5py.Group):
             _refuse_links(item, path)
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the sha256 of a file, 64 hex digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
