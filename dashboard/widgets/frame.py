@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import loaders
 from dashboard.widgets.parts import NOTICE
+from dashboard.widgets.theme_keeper import keep_theme
 from pipeline.errors import user_errors
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -59,6 +60,12 @@ def page_header(title: str, question: str) -> DeltaGenerator:
 
 def status_bar() -> None:
     """Draw the line at the foot of every page: the research notice, what runs, where the data lies."""
+    with st.container(key="h-frame"):  # taken out of the page's flow by style.css
+        _status_line()
+        keep_theme()
+
+
+def _status_line() -> None:
     root = html.escape(str(loaders.workspace().root))
     active = [job for job in loaders.jobs() if job.active]
     work = f"{len(active)} job{'s' if len(active) != 1 else ''} active" if active else "idle"
@@ -66,7 +73,7 @@ def status_bar() -> None:
         '<div class="h-status" role="contentinfo">'
         f'<span class="h-notice">{NOTICE}</span>'
         f'<span class="h-status-work" data-active="{bool(active)}">{work}</span>'
-        f'<span class="h-status-path" title="{root}">{root}</span>'
+        f'<span class="h-status-path" title="{root}"><bdi>{root}</bdi></span>'
         "</div>"
     )
 

@@ -1,0 +1,38 @@
+// Streamlit keeps the theme under stActiveTheme-<path at which the tab was opened>-v2; "hilum.theme" is the choice
+// that holds for all paths. Where Streamlit changes that key, the system's theme shows: nothing else breaks.
+
+const PAGES = ["explore", "preprocess", "train", "evaluate", "predict", "review"];
+const OWN = "hilum.theme";
+const opened = new URL(performance.getEntriesByType("navigation")[0]?.name || location.href).pathname;
+let first = true;
+
+const keyOf = (path) => `stActiveTheme-${path}-v2`;
+
+function keepForAllPages(choice) {
+  const base = opened.replace(new RegExp(`(${PAGES.join("|")})/?$`), "");
+  localStorage.setItem(OWN, choice);
+  for (const path of [base, ...PAGES.map((page) => base + page)]) {
+    localStorage.setItem(keyOf(path), JSON.stringify(choice));
+  }
+}
+
+export default function () {
+  try {
+    const shown = JSON.parse(localStorage.getItem(keyOf(opened)) || '"System"');
+    if (!first) {
+      keepForAllPages(shown); // the user has used the menu
+      return;
+    }
+    first = false;
+    const wanted = localStorage.getItem(OWN) || "Dark";
+    keepForAllPages(wanted);
+    const dark = getComputedStyle(document.querySelector(".stApp")).colorScheme === "dark";
+    const looksRight = wanted === "System" || (wanted === "Dark") === dark;
+    if (!looksRight && !sessionStorage.getItem(OWN)) {
+      sessionStorage.setItem(OWN, "reloaded"); // once a tab: never a loop
+      location.reload();
+    }
+  } catch (error) {
+    console.warn("theme:", error); // storage is switched off: the system's theme stays
+  }
+}
