@@ -1,8 +1,8 @@
 """Dark where the user has not chosen, and one choice for all pages.
 
-Streamlit with a dark and a light theme begins with the system's, and remembers a choice by the page at which the
-tab was opened. Reading rooms are dark whatever the system says, so the first visit is set to dark (which costs one
-reload where the system is light), and a choice in the menu is kept for every page.
+Streamlit with a dark and a light theme begins with the system's, and remembers a choice by the page at which
+the tab was opened. Reading rooms are dark whatever the system says, so the first visit is set to dark (which
+costs one reload where the system is light), and a choice in the menu is kept for every page.
 """
 
 from __future__ import annotations

@@ -42,9 +42,11 @@ class PanelView {
     this.canvas.setAttribute("aria-label", [meta.title, meta.caption].filter(Boolean).join(": ") || "picture");
   }
 
+  // The view as this panel can show it: a shared one may reach beyond a picture of another shape.
   get view() {
     const views = this.viewer.settings.views;
-    return views[Math.min(this.index, views.length - 1)];
+    const wanted = views[Math.min(this.index, views.length - 1)];
+    return this.box.width ? clampView(wanted, this.picture, this.box) : wanted;
   }
 
   set view(view) {
@@ -73,7 +75,6 @@ class PanelView {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.box.width, this.box.height);
-    this.view = clampView(this.view, this.picture, this.box);
     const place = placement(this.view, this.picture, this.box);
     this.place = place;
     this.drawLayer(context, this.layers[0], place, 1);
@@ -135,7 +136,8 @@ class PanelView {
   }
 
   drawNotes(context, place, divider) {
-    const { settings, cursor } = this.viewer;
+    const { settings } = this.viewer;
+    const cursor = this.viewer.cursorFor(this);
     context.font = `500 11px ${this.viewer.font}`;
     if (cursor && cursor.panel !== this) {
       drawCross(context, this.box, place.left + cursor.u * place.width, place.top + cursor.v * place.height);
@@ -162,7 +164,7 @@ class PanelView {
   }
 
   updateReadout() {
-    const { cursor } = this.viewer;
+    const cursor = this.viewer.cursorFor(this);
     const pixel = toPixel(cursor, this.picture.rows, this.picture.columns);
     this.readout.hidden = !pixel;
     if (!pixel) return;

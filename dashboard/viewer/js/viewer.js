@@ -110,11 +110,16 @@ class Viewer {
   }
 
   pointAt(panel, at) {
-    this.cursor = panel && panel.place ? { panel, ...toShares(panel.place, at.x, at.y) } : null;
-    if (this.cursor && !toPixel(this.cursor, 1, 1)) this.cursor = null;
-    if (this.header.link) this.changed();
-    else if (panel) this.changed();
-    if (!panel) this.changed();
+    // Placed anew: the view may have moved since the last drawing.
+    const place = panel && placement(panel.view, panel.picture, panel.box);
+    const shares = place && toShares(place, at.x, at.y);
+    this.cursor = toPixel(shares, 1, 1) ? { panel, ...shares } : null;
+    this.changed();
+  }
+
+  // The cursor as a panel sees it: panels that are not linked see only their own.
+  cursorFor(panel) {
+    return this.cursor && (this.header.link || this.cursor.panel === panel) ? this.cursor : null;
   }
 
   onKey(event) {

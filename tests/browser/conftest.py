@@ -1,0 +1,115 @@
+"""A real Chromium and a real dashboard: each test opens pages as a user does.
+
+The tests are skipped where no Chromium is found: HILUM_CHROMIUM, the system's, or Playwright's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright.sync_api")
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+
+HOME = Path(__file__).resolve().parents[2]
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+START_SECONDS = 60
+
+
+def find_chromium(own: str) -> str | None:
+    """Return a Chromium's path: HILUM_CHROMIUM, the system's, or `own` (Playwright's), or None."""
+    named = os.environ.get("HILUM_CHROMIUM")
+    candidates = [named, *(shutil.which(name) for name in NAMES), own]
+    return next((path for path in candidates if path and Path(path).exists()), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the whole session."""
+    with sync_playwright() as playwright:
+        path = find_chromium(playwright.chromium.executable_path)
+        if path is None:
+            pytest.skip("no Chromium found; name one with HILUM_CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh tab on a common laptop's screen, as a user who has never been here."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+@contextlib.contextmanager
+def serving(script: Path, workspace: Path) -> Iterator[str]:
+    """Run a Streamlit script over a workspace and give its address; ends it with all it started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    environment = os.environ | {"HILUM_WORKSPACE": str(workspace), "PYTHONPATH": str(HOME)}
+    log = workspace.parent / f"{script.stem}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=HOME, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        _wait_until_up(f"http://127.0.0.1:{port}", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            pytest.fail(f"the dashboard ended at once:\n{log.read_text()}")
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        time.sleep(0.2)
+    pytest.fail(f"the dashboard was not up after {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Start a script (default: the dashboard) over a workspace (default: an empty one), give its address."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: Path = HOME / "dashboard" / "app.py", workspace: Path | None = None) -> str:
+            folder = workspace or tmp_path_factory.mktemp("browser") / "workspace"
+            return stack.enter_context(serving(script, folder))
+
+        yield start
