@@ -1,0 +1,86 @@
+"""Turning one file into rows of the index: facts and measurements, or the reason why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.decode import decode_frames, detect_format, read_failure, read_head
+from pipeline.data.slice_image import DicomHeader, SliceError, SliceImage
+from pipeline.data.statistics import FINGERPRINT_SIDE, describe_slice
+
+_IDENTIFIERS = ("patient_id", "study_uid", "series_uid")
+
+
+def describe_file(path: Path, *, key: bytes | None = None) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+    """Read a file and describe each frame.
+
+    Returns:
+        One dictionary a frame (`status` is "ok" or an error code), and the fingerprints of all of them, (n,
+        32, 32) uint8, zeros where a frame could not be read. Never raises for what the file is.
+    """
+    rows: list[dict[str, Any]] = []
+    fingerprints: list[NDArray[np.uint8]] = []
+    try:
+        before = path.stat()
+        for frame, read in enumerate(decode_frames(path, key=key)):
+            row, fingerprint = _describe_frame(read, frame)
+            rows.append(row)
+            fingerprints.append(fingerprint)
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise SliceError(
+                "changed", "The file changed while it was read: index again when it is complete."
+            )
+    except OSError as error:
+        rows, fingerprints = _failed(path, read_failure(error))
+    except MemoryError:
+        rows, fingerprints = _failed(path, SliceError("too-large", "It takes more memory than one file may."))
+    except SliceError as error:
+        rows, fingerprints = _failed(path, error)
+    return rows, np.stack(fingerprints)
+
+
+def failed_row(error: SliceError, *, frame: int = 0) -> dict[str, Any]:
+    """Return the row of a frame that could not be read."""
+    return {"frame": frame, "status": error.code, "error": error.reason}
+
+
+def _describe_frame(read: SliceImage | SliceError, frame: int) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    if isinstance(read, SliceError):
+        return failed_row(read, frame=frame), _no_fingerprint()
+    measured, fingerprint = describe_slice(read)
+    height, width = read.image.shape
+    header = asdict(read.header or DicomHeader())
+    identifiers = {f"header_{name}": header.pop(name) for name in _IDENTIFIERS}
+    row = {
+        "frame": frame,
+        "format": read.format,
+        "intensity": read.intensity,
+        "width": width,
+        "height": height,
+        "channels": read.channels,
+        "channels_equal": read.channels_equal,
+        "bit_depth": read.bit_depth,
+        "note": "; ".join(read.notes) or None,
+        "status": "ok",
+        "error": None,
+    }
+    return row | header | identifiers | measured, fingerprint
+
+
+def _failed(path: Path, error: SliceError) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
+    row = failed_row(error)
+    try:
+        row["format"] = detect_format(read_head(path))
+    except (OSError, SliceError):
+        row["format"] = None
+    return [row], [_no_fingerprint()]
+
+
+def _no_fingerprint() -> NDArray[np.uint8]:
+    return np.zeros((FINGERPRINT_SIDE, FINGERPRINT_SIDE), np.uint8)

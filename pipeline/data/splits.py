@@ -1,0 +1,323 @@
+"""Splits: train, val, calibration and test, with no patient and no near-copy in two of them.
+
+A split is frozen: `splits/NAME.json` (who, how, hash) and `splits/NAME.parquet` (slice -> group, part, fold).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.allocation import allocate_groups
+from pipeline.data.clusters import load_clusters
+from pipeline.data.datasets import load_index
+from pipeline.data.groups import join_groups
+from pipeline.data.labels import order_labels
+from pipeline.data.table import OK
+from pipeline.errors import HilumError
+from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet, checked_name, read_json
+
+PARTS = ("train", "val", "calibration", "test")
+SHARES: Mapping[str, float] = {"train": 0.60, "val": 0.15, "calibration": 0.10, "test": 0.15}
+MIN_CALIBRATION_GROUPS = 2
+GROUPINGS = ("patient", "cluster", "none")
+GroupBy = Literal["patient", "cluster", "none"]
+
+
+class NoPatientsError(HilumError):
+    """Patients were asked for as groups, and no patient id is known."""
+
+
+class TooFewSlicesError(HilumError):
+    """There is nothing to divide: too few readable, labelled slices or groups."""
+
+
+class SplitExistsError(HilumError):
+    """Another split has this name; splits are frozen."""
+
+
+class SplitNotFoundError(HilumError):
+    """No split has this name."""
+
+
+class UnknownGroupingError(HilumError):
+    """`group_by` is none of patient, cluster, none."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A frozen split.
+
+    Attributes:
+        table: `slice_id, group, part, label, patient_id` and `fold` (0 to folds - 1 outside test and
+        calibration, else -1; all
+            -1 without folds).
+        notes: sentences that whoever uses it should read: parts left out and why, classes absent from a part.
+    """
+
+    name: str
+    dataset: str
+    group_by: str
+    seed: int
+    hash: str
+    created: str
+    folds: int | None
+    table: pd.DataFrame = field(repr=False, compare=False)
+    notes: tuple[str, ...] = ()
+
+    def parts(self, fold: int | None = None) -> pd.Series:
+        """Return the part of each slice_id; with `fold`, that fold is `val` and the others are `train`."""
+        parts = self.table.set_index("slice_id")["part"]
+        if fold is None:
+            return parts
+        if not 0 <= fold < (self.folds or 0):
+            raise SplitNotFoundError(
+                f"The split {self.name!r} has {self.folds or 'no'} folds; fold {fold} was asked for. Make "
+                f"folds with "
+                f"`python -m pipeline split {self.dataset} --folds 5`."
+            )
+        folds = self.table.set_index("slice_id")["fold"]
+        return parts.mask(folds >= 0, "train").mask(folds == fold, "val")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract of `split --json`: each part with its slices, patients, groups and labels."""
+        head = {
+            key: getattr(self, key)
+            for key in ("name", "dataset", "group_by", "seed", "folds", "hash", "created")
+        }
+        return head | {part: _count_part(self.table, part) for part in PARTS} | {"notes": list(self.notes)}
+
+
+def make_split(
+    workspace: Workspace,
+    dataset: str,
+    *,
+    group_by: str = "patient",
+    name: str | None = None,
+    folds: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Divide the readable, labelled slices of a data set into four parts, alike in classes; freeze it.
+
+    Args:
+        group_by: `patient` keeps a patient's slices together, near-copies too; slices without an id go by
+        their
+            near-duplicate cluster. `cluster` does the same and needs no id at all. `none` deals slices one by
+            one, and says what that does to every figure.
+        name: what to call it; a name is made up otherwise. The same split under the same name is no error.
+        folds: also deal everything outside test and calibration to so many folds.
+
+    Raises:
+        NoPatientsError, TooFewSlicesError, SplitExistsError, UnknownGroupingError.
+    """
+    index = load_index(workspace, dataset)
+    usable = index[(index["status"] == OK) & index["label"].notna()]
+    clusters = load_clusters(workspace, dataset).loc[usable.index]
+    table, notes = divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+    made = Split(
+        name=_free_name(workspace, dataset, name, group_by, folds, seed, hash_table(table)),
+        dataset=dataset,
+        group_by=group_by,
+        seed=seed,
+        hash=hash_table(table),
+        created=datetime.now(UTC).isoformat(),
+        folds=folds,
+        table=table,
+        notes=tuple(notes),
+    )
+    _write(workspace, made)
+    return made
+
+
+def divide(
+    index: pd.DataFrame, clusters: pd.Series, *, group_by: str, folds: int | None, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the split's table for readable, labelled rows, and what to know about it. Writes nothing."""
+    if group_by not in GROUPINGS:
+        raise UnknownGroupingError(f"group-by {group_by!r} is unknown; choose one of {', '.join(GROUPINGS)}.")
+    groups = _group(index, clusters, group_by)
+    counts = pd.crosstab(groups, index["label"])
+    counts = counts[order_labels(counts.columns)]
+    if len(counts) < 3:
+        raise TooFewSlicesError(
+            f"There are {len(index)} readable, labelled slices in {len(counts)} groups; at least 3 groups "
+            f"are needed for "
+            "train, val and test. Bring more patients, or label what is there (folders or a CSV)."
+        )
+    parts, notes = _parts_for(counts, group_by)
+    shares = np.array([SHARES[part] for part in parts])
+    dealt = allocate_groups(counts.to_numpy(), shares=shares / shares.sum(), seed=seed)
+    part_of = pd.Series(np.array(parts, object)[dealt], index=counts.index)
+    fold_of = _deal_folds(counts, part_of, folds, seed)
+    table = pd.DataFrame(
+        {
+            "slice_id": index["slice_id"],
+            "group": groups,
+            "part": groups.map(part_of).astype("str"),
+            "fold": groups.map(fold_of).astype("int64"),
+            "label": index["label"],
+            "patient_id": index["patient_id"],
+        }
+    ).reset_index(drop=True)
+    return table, notes + _absences(table, parts)
+
+
+def load_split(workspace: Workspace, dataset: str, name: str | None = None) -> Split:
+    """Return a split by name, the newest one without a name.
+
+    Raises:
+        SplitNotFoundError: there is none.
+    """
+    if name is None:
+        found = list_splits(workspace, dataset)
+        if not found:
+            raise SplitNotFoundError(
+                f"The data set {dataset!r} has no split yet. Make one: `python -m pipeline split {dataset}`."
+            )
+        return found[0]
+    path = _folder(workspace, dataset) / f"{checked_name(name)}.json"
+    if not path.exists():
+        names = ", ".join(split.name for split in list_splits(workspace, dataset)) or "none yet"
+        raise SplitNotFoundError(f"The data set {dataset!r} has no split {name!r} (there are: {names}).")
+    return _read(path)
+
+
+def list_splits(workspace: Workspace, dataset: str) -> list[Split]:
+    """Return the splits of a data set, newest first."""
+    found = [_read(path) for path in _folder(workspace, dataset).glob("*.json")]
+    return sorted(found, key=lambda split: split.created, reverse=True)
+
+
+def hash_table(table: pd.DataFrame) -> str:
+    """Return a hash of who is where: of slices, groups, parts and folds, in whatever order they come."""
+    columns = [table[name].astype("str") for name in ("slice_id", "group", "part", "fold")]
+    lines = sorted("\0".join(values) for values in zip(*columns, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _group(index: pd.DataFrame, clusters: pd.Series, group_by: str) -> pd.Series:
+    if group_by == "none":
+        return index["slice_id"].rename("group")
+    if group_by == "patient" and not index["patient_id"].notna().any():
+        raise NoPatientsError(
+            "No patient id is known here (neither in a labels CSV nor in DICOM headers), so patients cannot "
+            "be kept "
+            "apart. Take `--group-by cluster`: near-copies then stay together, and every figure will say "
+            '"patients unknown".'
+        )
+    return join_groups(index, clusters)
+
+
+def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str]]:
+    """Return the parts that so many groups allow, and what is to be said about it."""
+    notes = []
+    if group_by == "none":
+        notes.append(
+            "Slice-wise: slices of one patient are on both sides, so every figure measured on this split "
+            "flatters the "
+            "model. Use it to see by how much, not to judge."
+        )
+    parts = list(PARTS)
+    expected = len(counts) * SHARES["calibration"]
+    classes = int(((counts > 0).sum() * SHARES["calibration"] >= 1).sum())
+    if round(expected) < MIN_CALIBRATION_GROUPS or classes < min(2, counts.shape[1]):
+        parts.remove("calibration")
+        unit = "slices" if group_by == "none" else "groups"
+        notes.append(
+            f"Not calibrated: {len(counts)} {unit} are too few for a calibration part of their own; it was "
+            f"left out, and "
+            "probabilities will be called scores."
+        )
+    return parts, notes
+
+
+def _deal_folds(counts: pd.DataFrame, part_of: pd.Series, folds: int | None, seed: int) -> pd.Series:
+    fold_of = pd.Series(-1, index=counts.index)
+    if folds is None:
+        return fold_of
+    open_groups = part_of.index[part_of.isin(["train", "val"])]
+    if folds < 2 or len(open_groups) < folds:
+        raise TooFewSlicesError(
+            f"{folds} folds were asked for, and {len(open_groups)} groups are left outside the test part; "
+            f"take 2 to "
+            f"{len(open_groups)} folds."
+        )
+    shares = np.full(folds, 1 / folds)
+    fold_of[open_groups] = allocate_groups(counts.loc[open_groups].to_numpy(), shares=shares, seed=seed)
+    return fold_of
+
+
+def _absences(table: pd.DataFrame, parts: list[str]) -> list[str]:
+    """Say which classes are absent from which parts, and why."""
+    sentences = []
+    groups = table.groupby("label")["group"].nunique()
+    for label in order_labels(table["label"]):
+        present = set(table.loc[table["label"] == label, "part"])
+        absent = [part for part in parts if part not in present]
+        if absent:
+            count = groups[label]
+            sentences.append(
+                f"{label} has {count} group{'s' if count != 1 else ''} only and is absent from "
+                f"{', '.join(absent)}: "
+                "what it needs there cannot be measured."
+            )
+    return sentences
+
+
+def _count_part(table: pd.DataFrame, part: str) -> dict[str, Any]:
+    rows = table[table["part"] == part]
+    counts = rows["label"].value_counts()
+    return {
+        "slices": len(rows),
+        "patients": int(rows["patient_id"].nunique()),
+        "groups": int(rows["group"].nunique()),
+        "by_label": {label: int(counts[label]) for label in order_labels(rows["label"])},
+    }
+
+
+def _free_name(
+    workspace: Workspace,
+    dataset: str,
+    name: str | None,
+    group_by: str,
+    folds: int | None,
+    seed: int,
+    hash: str,
+) -> str:
+    """Return `name` or a made-up one that no other split has; the same split may have its own name again."""
+    taken = {split.name: split.hash for split in list_splits(workspace, dataset)}
+    if name is not None:
+        if taken.get(checked_name(name), hash) != hash:
+            raise SplitExistsError(
+                f"A split {name!r} of {dataset!r} exists, and splits are frozen: runs refer to them. Choose "
+                f"another name."
+            )
+        return name
+    stem = f"{group_by}{f'-{folds}-folds' if folds else ''}-seed{seed}"
+    candidates = [stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3))]
+    return next(candidate for candidate in candidates if taken.get(candidate, hash) == hash)
+
+
+def _folder(workspace: Workspace, dataset: str) -> Path:
+    return workspace.dataset_dir(dataset) / "splits"
+
+
+def _write(workspace: Workspace, split: Split) -> None:
+    """Write the table first: the JSON is what makes it a split."""
+    path = _folder(workspace, split.dataset) / split.name
+    atomic_write_parquet(path.with_name(f"{split.name}.parquet"), split.table)
+    atomic_write_json(path.with_name(f"{split.name}.json"), split.to_json())
+
+
+def _read(path: Path) -> Split:
+    head = read_json(path)
+    keys = ("name", "dataset", "group_by", "seed", "hash", "created", "folds")
+    table = pd.read_parquet(path.with_name(f"{head['name']}.parquet"))
+    return Split(**{key: head[key] for key in keys}, table=table, notes=tuple(head["notes"]))
