@@ -39,10 +39,8 @@ def stamp(path: Path) -> float:
 
 def datasets() -> list[DatasetInfo]:
     """Return the indexed data sets of the workspace, newest first."""
-    try:
-        from pipeline.data.index import list_datasets
-    except ModuleNotFoundError:
-        return []
+    from pipeline.data.index import list_datasets
+
     return list_datasets(workspace())
 
 

@@ -76,7 +76,7 @@ class HeatLayer:
     signed: bool = False
     opacity: float = 0.45
     threshold: float = 0.0
-    fade: bool = False
+    fade: bool = True
     unit: str = ""
 
     def __post_init__(self) -> None:
@@ -93,12 +93,11 @@ class HeatLayer:
     def scale(self) -> tuple[float, float]:
         """The ends of the colour scale."""
         finite = self.values[np.isfinite(self.values)]
-        greatest = float(np.abs(finite).max()) if self.signed and finite.size else 0.0
-        if not self.signed and finite.size:
-            greatest = float(finite.max())
-        high = self.high if self.high is not None else (greatest if greatest > 0 else 1.0)
-        low = self.low if self.low is not None else (-high if self.signed else min(0.0, high - 1.0))
-        return float(low), float(high)
+        greatest = float((np.abs(finite) if self.signed else finite).max(initial=0.0))
+        high = float(self.high if self.high is not None else greatest or 1.0)
+        zero = 0.0 if high > 0 else high - 1.0
+        low = float(self.low if self.low is not None else (-high if self.signed else zero))
+        return low, high
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,7 +69,8 @@ function heatCanvas(values, rows, columns, layer, colormap, threshold) {
       bytes[4 * i] = lut[color];
       bytes[4 * i + 1] = lut[color + 1];
       bytes[4 * i + 2] = lut[color + 2];
-      bytes[4 * i + 3] = layer.fade ? Math.round(255 * strength) : 255;
+      // The square root keeps moderate heat visible; the picture under weak heat stays readable.
+      bytes[4 * i + 3] = layer.fade ? Math.round(255 * Math.sqrt(strength)) : 255;
     }
   });
 }
