@@ -1,0 +1,87 @@
+"""Is a lung mask to be believed? Judged by what lungs look like, not by how the mask was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.preprocessing.lungs.body import Body
+from pipeline.preprocessing.morphology import Binary
+
+# Shares of the body's area: less is too little lung to judge, more leaves no room for a mediastinum and a
+# wall.
+LEAST_LUNG, MOST_LUNG = 0.03, 0.80
+# The smaller side's share of the larger one; share of the mask within its sides' convex hulls; within the
+# body.
+LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.2, 0.6, 0.97
+# A part smaller than this share of the mask says nothing about its shape.
+_CRUMB = 0.02
+
+
+@dataclass(frozen=True)
+class MaskVerdict:
+    """Whether a mask is believed, why not in sentences, and the lungs' share of the body's area, [0,
+    1]. `lung_area_cm2` is the mask's true size where the pixel spacing is known. `measures` holds what
+    was judged.
+    """
+
+    plausible: bool
+    reasons: tuple[str, ...]
+    lung_fraction: float
+    lung_area_cm2: float | None = None
+    measures: tuple[tuple[str, float], ...] = ()
+
+
+def judge_mask(mask: Binary, body: Body) -> MaskVerdict:
+    """Judge a lung mask (rows, columns), 0 and 255, by its area, symmetry, solidity and overlap with the
+    body.
+    """
+    if body.area == 0:
+        return MaskVerdict(
+            False, ("No body is seen: the slice has one colour, or hardly any contrast.",), 0.0
+        )
+    area = cv2.countNonZero(mask)
+    if area == 0:
+        return MaskVerdict(False, ("No lung was found.",), 0.0)
+    fraction = area / body.area
+    overlap = cv2.countNonZero(cv2.bitwise_and(mask, body.mask)) / area
+    symmetry, solidity = _sides(mask, body)
+    measures = (
+        ("lung fraction", fraction),
+        ("symmetry", symmetry),
+        ("solidity", solidity),
+        ("overlap", overlap),
+    )
+    reasons = tuple(_doubts(fraction, symmetry, solidity, overlap))
+    return MaskVerdict(not reasons, reasons, min(1.0, fraction), measures=measures)
+
+
+def _sides(mask: Binary, body: Body) -> tuple[float, float]:
+    """Return symmetry (smaller side over larger) and solidity (area over the areas of its parts' convex
+    hulls).
+    """
+    half = mask[::2, ::2]
+    middle = round(body.center[0] / 2)
+    left, right = cv2.countNonZero(half[:, :middle].copy()), cv2.countNonZero(half[:, middle:].copy())
+    contours, _ = cv2.findContours(np.ascontiguousarray(half), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    areas = np.array([cv2.contourArea(contour) for contour in contours])
+    hulls = np.array([cv2.contourArea(cv2.convexHull(contour)) for contour in contours])
+    counted = areas > _CRUMB * areas.sum()
+    solidity = float(areas[counted].sum() / hulls[counted].sum()) if hulls[counted].sum() > 0 else 0.0
+    return min(left, right) / max(left, right), solidity
+
+
+def _doubts(fraction: float, symmetry: float, solidity: float, overlap: float) -> Iterator[str]:
+    if fraction < LEAST_LUNG:
+        yield f"Little lung: {fraction:.1%} of the body, less than {LEAST_LUNG:.0%}."
+    if fraction > MOST_LUNG:
+        yield f"More than lungs can be: {fraction:.0%} of the body."
+    if symmetry < LEAST_SYMMETRY and fraction >= LEAST_LUNG:
+        yield f"One side only: the smaller side has {symmetry:.0%} of the larger one's area."
+    if solidity < LEAST_SOLIDITY:
+        yield f"Ragged: the mask fills {solidity:.0%} of its own outline's hull."
+    if overlap < LEAST_OVERLAP:
+        yield f"Outside the body: {1 - overlap:.0%} of the mask."
