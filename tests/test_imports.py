@@ -54,6 +54,7 @@ def test_pipeline_imports_downwards_only(path):
         assert {name.split(".")[1] for name in names if name.startswith("pipeline.")} <= {
             "preprocessing",
             "errors",
+            "workspace",  # saved recipes
         }
     found = {name.split(".")[1] for name in names if name.startswith("pipeline.")}
     assert found <= allowed | FOUNDATIONS, f"{path}: {found - allowed - FOUNDATIONS}"

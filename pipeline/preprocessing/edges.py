@@ -56,8 +56,8 @@ def detect_edges(image: Grey, edges: Edges) -> Grey:
 def _length(first: NDArray[np.float32], second: NDArray[np.float32], *, scale: float) -> Grey:
     """Return the rounded length of whole-numbered gradients, times `scale`.
 
-    Squares and their sum are exact in float32 and NumPy's root is correctly rounded, so the bytes are the same
-    every time; `cv2.magnitude` was seen to differ in its last bit from call to call.
+    Squares and their sum are exact in float32 and NumPy's root is correctly rounded, so the bytes are the
+    same every time; `cv2.magnitude` was seen to differ in its last bit from call to call.
     """
     np.multiply(first, first, out=first)
     np.multiply(second, second, out=second)
