@@ -58,8 +58,8 @@ def keep_heat_range(
 ) -> float:
     """Measure how strong a cohort's heatmaps get and write it into the engine, as its scale for all slices.
 
-    One scale for all lets weak evidence look weak. It ends at the 99th percentile of the slices' peaks, each in
-    the heatmap of its predicted class; `images` are best those of the validation part.
+    One scale for all lets weak evidence look weak. It ends at the 99th percentile of the slices' peaks, each
+    in the heatmap of its predicted class; `images` are best those of the validation part.
     """
     peaks = [
         np.abs(closed_form_cam(features, engine.cam, class_index=int(logits.argmax())).values).max()
