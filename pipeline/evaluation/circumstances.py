@@ -1,0 +1,82 @@
+"""What a verdict must know beside the predictions: whose slices these are, and who has seen them before."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pipeline.data.datasets import load_index, read_manifest
+from pipeline.evaluation.openings import count_openings
+from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.verdict import Circumstances
+from pipeline.runs import RunInfo
+from pipeline.workspace import Workspace
+
+MAKING = ("train", "val", "calibration")
+"""The parts that a model is made with."""
+
+
+def circumstances_of_part(
+    workspace: Workspace, run: RunInfo, part: str, predictions: Predictions
+) -> Circumstances:
+    """Gather what is known of a part of the run's own split."""
+    split = run.load_split()
+    openings, split_runs = count_openings(workspace, run)
+    return Circumstances(
+        part=part,
+        synthetic=_is_synthetic(workspace, run, run.params.get("dataset")),
+        group_by=split.get("group_by"),
+        shared_patients=_shared_patients(run, predictions),
+        calibrated=_is_calibrated(run),
+        openings=openings,
+        split_runs=split_runs,
+    )
+
+
+def circumstances_of_dataset(
+    workspace: Workspace, run: RunInfo, dataset: str, predictions: Predictions
+) -> Circumstances:
+    """Gather what is known of another data set."""
+    return Circumstances(
+        synthetic=_is_synthetic(workspace, run, dataset),
+        shared_patients=_shared_patients(run, predictions),
+        shared_slices=_shared_slices(workspace, run, dataset, predictions),
+        external=dataset != run.params.get("dataset"),
+        calibrated=_is_calibrated(run),
+    )
+
+
+def _is_synthetic(workspace: Workspace, run: RunInfo, dataset: str | None) -> bool | None:
+    """Whether the slices or the model are of phantoms; None where the data set is gone and no tag says so."""
+    if run.tags.get("synthetic") == "true":
+        return True
+    manifest = read_manifest(workspace, dataset) if dataset else None
+    return bool(manifest.get("synthetic")) if manifest is not None else None
+
+
+def _is_calibrated(run: RunInfo) -> bool:
+    return (run.artifacts / "calibration.json").is_file()
+
+
+def _seen(run: RunInfo) -> pd.DataFrame | None:
+    path = run.artifacts / "seen.parquet"
+    if not path.is_file():
+        return None
+    seen = pd.read_parquet(path)
+    return seen[seen["part"].isin(MAKING)]
+
+
+def _shared_patients(run: RunInfo, predictions: Predictions) -> int | None:
+    """How many of these patients the model was made with; None where the run's patients are not recorded."""
+    seen = _seen(run)
+    if seen is None or seen["patient_id"].isna().any():
+        return None
+    return len(set(seen["patient_id"]) & set(predictions.table["patient_id"].dropna()))
+
+
+def _shared_slices(workspace: Workspace, run: RunInfo, dataset: str, predictions: Predictions) -> int | None:
+    """How many of these slices, by their content, the model was made with."""
+    seen = _seen(run)
+    if seen is None or read_manifest(workspace, dataset) is None:
+        return None
+    index = load_index(workspace, dataset).set_index("slice_id")["content_hash"]
+    return int(index.reindex(predictions.table["slice_id"]).isin(seen["content_hash"]).sum())

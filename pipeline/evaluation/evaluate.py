@@ -1,0 +1,238 @@
+"""How good a run is: a table of predictions in, figures with intervals and a verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import HilumError
+from pipeline.evaluation.calibration import CalibrationFigures, calibration_figures
+from pipeline.evaluation.circumstances import circumstances_of_dataset, circumstances_of_part
+from pipeline.evaluation.enrich import with_index_columns
+from pipeline.evaluation.external import predict_dataset
+from pipeline.evaluation.figures import Figures, compute_figures
+from pipeline.evaluation.gating import with_refusals
+from pipeline.evaluation.intervals import LEVEL, RESAMPLES, Resamples, draw_resamples
+from pipeline.evaluation.openings import record_opening
+from pipeline.evaluation.predictions import Predictions, load_predictions
+from pipeline.evaluation.subgroups import Subgroup, find_subgroups
+from pipeline.evaluation.verdict import Circumstances, Verdict, judge
+from pipeline.jobs import Progress, no_progress
+from pipeline.runs import RunInfo, RunStore
+from pipeline.workspace import Workspace
+
+NOTICE = "Research use only - not for diagnosis"
+PARTS = ("train", "val", "calibration", "test")
+
+
+class PartMissingError(HilumError):
+    """A run has no predictions of this part."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that was found about one run on one set of slices.
+
+    Attributes:
+        run: the run's name; `run_id` its id.
+        data: what it was evaluated on, in words.
+        figures: of every slice, refused by the gate or not.
+        gated: of the slices that the gate lets in; None where the table has no gate.
+        subgroups: by column.
+        circumstances: what the verdict rests on beside the figures.
+    """
+
+    run: str
+    run_id: str
+    data: str
+    predictions: Predictions
+    resamples: Resamples
+    seed: int
+    figures: Figures
+    gated: Figures | None
+    calibration: CalibrationFigures
+    subgroups: dict[str, list[Subgroup]]
+    circumstances: Circumstances
+    verdict: Verdict
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that are shown: those of the model, without those that another data set lacks."""
+        absent = self.figures.absent if self.circumstances.external else ()
+        return tuple(label for label in self.figures.labels if label not in absent)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `evaluate --json` prints."""
+        drop = self.circumstances.external
+        figures = self.figures.to_json(drop_absent=drop)
+        by_column = {
+            column: {group.value: group.to_json(drop_absent=drop) for group in groups}
+            for column, groups in self.subgroups.items()
+        }
+        predictions = self.predictions
+        return {
+            "run": self.run,
+            "run_id": self.run_id,
+            "data": self.data,
+            "part": self.circumstances.part,
+            **figures,
+            "patients_known": predictions.patients_known,
+            "rejected": self.circumstances.rejected,
+            "without_rejected": self.gated.to_json(drop_absent=drop) if self.gated else None,
+            "by_source": by_column.pop("source", {}),
+            "subgroups": by_column,
+            "calibration": {
+                "calibrated": self.circumstances.calibrated,
+                "ece": self.calibration.ece.to_json(),
+                "brier": self.calibration.brier.to_json(),
+                "log_loss": self.calibration.log_loss.to_json(),
+            },
+            "confusion": {"labels": list(self.figures.labels), "matrix": self.figures.confusion.tolist()},
+            "left_out": {
+                "classes": list(self.figures.absent),
+                "unknown_labels": predictions.unknown_labels,
+                "unlabelled": predictions.unlabelled,
+            },
+            "interval": {
+                "level": LEVEL,
+                "method": "bootstrap over groups, expanded percentiles",
+                "unit": predictions.unit,
+                "resamples": len(self.resamples.weights),
+                "seed": self.seed,
+            },
+            "openings": self.circumstances.openings,
+            "synthetic": self.circumstances.synthetic,
+            "verdict": self.verdict.to_json(),
+            "notice": NOTICE,
+        }
+
+
+def evaluate_table(
+    predictions: Predictions,
+    *,
+    run: str = "table",
+    run_id: str = "",
+    data: str = "table",
+    circumstances: Circumstances | None = None,
+    n_resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Evaluate a table of predictions, whoever made it."""
+    resamples = draw_resamples(predictions.groups, n_resamples=n_resamples, seed=seed, unit=predictions.unit)
+    figures = compute_figures(predictions, resamples=resamples)
+    calibration = calibration_figures(predictions, resamples)
+    subgroups = find_subgroups(predictions, n_resamples=n_resamples, seed=seed)
+    known = replace(
+        circumstances or Circumstances(),
+        patients_known=predictions.patients_known,
+        rejected=int(predictions.rejected.sum()) if predictions.has_gate else None,
+    )
+    return Evaluation(
+        run=run,
+        run_id=run_id,
+        data=data,
+        predictions=predictions,
+        resamples=resamples,
+        seed=seed,
+        figures=figures,
+        gated=_gated_figures(predictions, figures, n_resamples=n_resamples, seed=seed),
+        calibration=calibration,
+        subgroups=subgroups,
+        circumstances=known,
+        verdict=judge(figures, calibration=calibration, subgroups=subgroups, circumstances=known),
+    )
+
+
+def _gated_figures(
+    predictions: Predictions, figures: Figures, *, n_resamples: int, seed: int
+) -> Figures | None:
+    if not predictions.has_gate:
+        return None
+    if not predictions.rejected.any():
+        return figures
+    if predictions.rejected.all():
+        return None
+    return compute_figures(predictions.select(~predictions.rejected), n_resamples=n_resamples, seed=seed)
+
+
+def evaluate_run(
+    workspace: Workspace,
+    run: str,
+    *,
+    part: str = "test",
+    dataset: str | None = None,
+    by: str = "command",
+    n_resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Evaluate a run on a part of its own split, or on another indexed data set.
+
+    Evaluating on `test` opens the test part: it is logged and counted (`openings.py`), before the figures are
+    computed.
+
+    Args:
+        workspace: where the run lies.
+        run: id, beginning of an id, name, or `demo`.
+        part: `train`, `val`, `calibration` or `test`.
+        dataset: name of another indexed data set; `part` is then ignored.
+        by: who asks, for the log: `page` or `command`.
+        n_resamples: bootstrap draws.
+        seed: of the draws.
+        progress: told how far the work is.
+
+    Raises:
+        PartMissingError: the run has no predictions of this part.
+        PredictionsError: its table breaks the contract.
+    """
+    info = RunStore(workspace).find(run)
+    progress(0, 3, f"Reading predictions of {info.name}")
+    if dataset is not None:
+        predictions = predict_dataset(workspace, info, dataset, progress=progress)
+        data = f"data set {dataset}"
+    else:
+        predictions = load_part(workspace, info, part)
+        data = f"{info.params.get('dataset', 'its own data set')}, part {part}"
+    predictions = with_refusals(
+        workspace, dataset or info.params.get("dataset"), predictions, progress=progress
+    )
+    if dataset is not None:
+        circumstances = circumstances_of_dataset(workspace, info, dataset, predictions)
+    else:
+        if part == "test":
+            record_opening(workspace, info, n=len(predictions), by=by)
+        circumstances = circumstances_of_part(workspace, info, part, predictions)
+    progress(1, 3, f"Resampling {predictions.n_groups:,} groups")
+    found = evaluate_table(
+        predictions,
+        run=info.name,
+        run_id=info.id,
+        data=data,
+        circumstances=circumstances,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+    progress(3, 3, f"Evaluated {info.name} on {data}")
+    return found
+
+
+def load_part(workspace: Workspace, run: RunInfo, part: str) -> Predictions:
+    """Read the predictions of one part of a run's own split, with what the index knows beside them.
+
+    This does not count as an opening; `evaluate_run` counts.
+
+    Raises:
+        PartMissingError: there are none, with the parts there are.
+    """
+    folder = run.artifacts / "predictions"
+    if part not in PARTS:
+        raise PartMissingError(f"There is no part {part!r}; the parts are {', '.join(PARTS)}.")
+    if not (folder / f"{part}.parquet").is_file():
+        there = [name for name in PARTS if (folder / f"{name}.parquet").is_file()]
+        raise PartMissingError(
+            f"The run {run.name} ({run.status}) has no predictions of the part {part}; "
+            + (f"it has {', '.join(there)}." if there else "it has none: they are made when training ends.")
+        )
+    return with_index_columns(
+        workspace, run.params.get("dataset"), load_predictions(folder / f"{part}.parquet")
+    )

@@ -1,0 +1,132 @@
+"""The same figures where they may differ: by source, scanner, sex, lesion size, whatever is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.figures import Figures, compute_figures
+from pipeline.evaluation.intervals import RESAMPLES
+from pipeline.evaluation.predictions import Predictions
+
+MOST_VALUES = 12
+"""A column with more distinct texts than this names slices, it does not divide them."""
+NUMBER_BINS = 3
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """Figures of the slices where `column` is `value`.
+
+    `against` is the class that the column describes, where it is empty for all others (a lesion's size): then
+    `figures` compare that class's slices in the subgroup with all slices of other classes.
+    """
+
+    column: str
+    value: str
+    figures: Figures
+    against: str | None = None
+
+    def to_json(self, *, drop_absent: bool = False) -> dict[str, Any]:
+        """Return the subgroup's figures, naming the class it is within where there is one."""
+        content = self.figures.to_json(drop_absent=drop_absent)
+        return content | ({"within_class": self.against} if self.against else {})
+
+
+def find_subgroups(
+    predictions: Predictions, *, n_resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, list[Subgroup]]:
+    """Compute the figures of every subgroup, by column; a column that does not divide is left out."""
+    found = {}
+    for column in predictions.subgroup_columns:
+        values, against = subgroup_values(predictions, column)
+        names = sorted(values.dropna().unique(), key=_natural)
+        if len(names) < 2 and column != "source":
+            continue
+        found[column] = [
+            Subgroup(
+                column,
+                name,
+                compute_figures(
+                    predictions.select(_rows(predictions, values, name, against)),
+                    n_resamples=n_resamples,
+                    seed=seed,
+                ),
+                against,
+            )
+            for name in names
+        ]
+    return found
+
+
+def subgroup_values(predictions: Predictions, column: str) -> tuple[pd.Series, str | None]:
+    """Return each row's subgroup as text (missing: in none), and the one class it divides, or None for all.
+
+    A column divides one class where all others have no value, or one and the same (a lesion's area of 0).
+    Numbers with many values are cut at their terciles; columns of other things than texts, numbers and truth
+    values, or of too many texts, divide nothing.
+    """
+    values = _as_numbers(predictions.table[column])
+    against = None if column == "source" else _described_class(predictions, values)
+    if against is not None:
+        place = predictions.labels.index(against)
+        elsewhere = values[predictions.y_true != place].dropna().unique()
+        values = values.where((predictions.y_true == place) & ~values.isin(elsewhere))
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        if values.nunique() > MOST_VALUES:
+            return _terciles(values), against
+        return values.map(lambda number: f"{number:.4g}", na_action="ignore").astype("string"), against
+    texts = values.astype("string")
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind not in ("string", "boolean", "categorical") or texts.nunique() > MOST_VALUES:
+        return pd.Series(pd.NA, index=values.index, dtype="string"), None
+    return texts, against
+
+
+def _as_numbers(values: pd.Series) -> pd.Series:
+    """Return texts that all read as numbers as numbers: a data set's further columns come as text."""
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers if numbers.notna().equals(values.notna()) else values
+
+
+def _described_class(predictions: Predictions, values: pd.Series) -> str | None:
+    described = []
+    for place, label in enumerate(predictions.labels):
+        own = predictions.y_true == place
+        elsewhere = values[~own].dropna().unique()
+        if len(elsewhere) <= 1 and values[own][~values[own].isin(elsewhere)].nunique() >= 2:
+            described.append(label)
+    return described[0] if len(described) == 1 else None
+
+
+def _terciles(values: pd.Series) -> pd.Series:
+    edges = np.unique(np.quantile(values.dropna().to_numpy(float), np.linspace(0, 1, NUMBER_BINS + 1)))
+    names = np.array(
+        [f"{_short(low)} to {_short(high)}" for low, high in zip(edges[:-1], edges[1:], strict=True)], object
+    )
+    place = np.clip(np.searchsorted(edges, values.to_numpy(float), "left") - 1, 0, len(names) - 1)
+    return pd.Series(names[place], index=values.index, dtype="string").where(values.notna())
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def _rows(predictions: Predictions, values: pd.Series, name: str, against: str | None) -> np.ndarray:
+    rows = (values == name).fillna(False).to_numpy(bool)
+    if against is not None:
+        rows = rows | (predictions.y_true != predictions.labels.index(against))
+    return rows
+
+
+def _natural(name: str) -> tuple[float, str]:
+    """Sort ranges by their lower edge and texts by their letters."""
+    try:
+        return float(name.split(" to ")[0]), name
+    except ValueError:
+        return float("inf"), name

@@ -1,0 +1,237 @@
+"""Is this model fit to help at the bedside, and how do we know? Claim by claim, each with its evidence.
+
+The limits are choices, not laws, and they are stated with every line. What nobody measured is "not known",
+which never counts as met. Even with every line met the answer is "worth a prospective study": figures on
+stored slices cannot show that patients fare better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.evaluation.calibration import CalibrationFigures
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.subgroups import Subgroup
+
+Status = Literal["met", "not met", "not known"]
+
+MIN_PATIENTS = 100
+"""Patients with and without a class (Collins, Ogundimu and Altman, Statistics in Medicine 2016, 35:214)."""
+MIN_AUC = 0.80
+MIN_SUBGROUP_AUC = 0.70
+MAX_ECE = 0.05
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the table of predictions cannot say about itself; None is "not known".
+
+    Attributes:
+        part: `train`, `val`, `calibration`, `test`, or None for another data set.
+        synthetic: whether the slices were generated.
+        patients_known: whether every slice has a patient id.
+        group_by: how the split was made: `patient`, `cluster` or `none`.
+        shared_patients: patients of these slices that the model was trained or chosen on.
+        shared_slices: slices, by their content, that it was trained or chosen on.
+        external: whether these slices come from another source than the training's.
+        calibrated: whether the probabilities were calibrated on patients of their own.
+        openings: how often this test part was opened for this run.
+        split_runs: how many runs opened the test part of this split.
+        rejected: slices that the input gate would not have answered.
+    """
+
+    part: str | None = None
+    synthetic: bool | None = None
+    patients_known: bool = False
+    group_by: str | None = None
+    shared_patients: int | None = None
+    shared_slices: int | None = None
+    external: bool = False
+    calibrated: bool | None = None
+    openings: int | None = None
+    split_runs: int | None = None
+    rejected: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One condition of suitability."""
+
+    claim: str
+    status: Status
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The lines, and what they come to."""
+
+    lines: tuple[Line, ...]
+    summary: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary and the lines."""
+        return {"summary": self.summary, "lines": [vars(line) for line in self.lines]}
+
+
+def judge(
+    figures: Figures,
+    *,
+    calibration: CalibrationFigures | None,
+    subgroups: Mapping[str, Sequence[Subgroup]],
+    circumstances: Circumstances,
+) -> Verdict:
+    """Weigh the evidence for a model."""
+    lines = (
+        _real(circumstances),
+        _unseen(circumstances),
+        _enough(figures, circumstances),
+        _discriminates(figures),
+        _calibrated(calibration, circumstances),
+        _even(subgroups),
+        _external(circumstances),
+        *([] if circumstances.external else [_fresh(circumstances)]),
+        Line(
+            "Patients fare better with it than without it",
+            "not known",
+            "Stored slices cannot show this; a prospective study can.",
+        ),
+    )
+    return Verdict(lines, _summary(lines, circumstances))
+
+
+def _summary(lines: Sequence[Line], circumstances: Circumstances) -> str:
+    if circumstances.synthetic:
+        return "Not fit: the task is synthetic. These figures say nothing about COVID-19 or about patients."
+    failed = sum(line.status == "not met" for line in lines)
+    unknown = sum(line.status == "not known" for line in lines)
+    if failed:
+        return f"Not fit to help at the bedside: {failed} of {len(lines)} conditions are not met."
+    if unknown > 1:
+        return f"Not shown to be fit: {unknown} of {len(lines)} conditions are not known."
+    return "Worth a prospective study under supervision; not shown to help at the bedside."
+
+
+def _real(circumstances: Circumstances) -> Line:
+    claim = "Tested on patients' slices"
+    if circumstances.synthetic is None:
+        return Line(claim, "not known", "Where the slices come from is not recorded.")
+    if circumstances.synthetic:
+        return Line(claim, "not met", "The slices are phantoms: a synthetic task, not COVID-19.")
+    return Line(claim, "met", "The slices are not marked as generated.")
+
+
+def _unseen(c: Circumstances) -> Line:
+    claim = "Tested on patients that the model never saw"
+    if c.part in ("train", "val", "calibration"):
+        return Line(claim, "not met", f"These are the {c.part} slices, which the model was made with.")
+    if c.shared_patients:
+        return Line(claim, "not met", f"{c.shared_patients} of these patients were used to make the model.")
+    if c.shared_slices:
+        return Line(claim, "not met", f"{c.shared_slices} of these slices were used to make the model.")
+    if c.part == "test" and c.group_by == "none":
+        return Line(claim, "not met", "The split divides slices, not patients: neighbours are on both sides.")
+    if not c.patients_known:
+        how = "; near-duplicate slices were kept together" if c.group_by == "cluster" else ""
+        return Line(claim, "not known", f"Patients unknown{how}, which does not keep patients apart.")
+    if c.shared_patients is None:
+        return Line(claim, "not known", "The patients of the training are not recorded.")
+    return Line(claim, "met", "No patient here is among those of training, validation or calibration.")
+
+
+def _enough(figures: Figures, c: Circumstances) -> Line:
+    claim = f"At least {MIN_PATIENTS} patients with each class"
+    counts = {label: found.groups for label, found in figures.per_class.items()}
+    evidence = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+    unit = "Patients" if c.patients_known else "Patients unknown; groups of near-duplicate slices"
+    evidence = f"{unit} with a slice of the class: {evidence}; {figures.groups:,} in all."
+    if min(counts.values()) < MIN_PATIENTS:
+        return Line(claim, "not met", evidence)
+    return Line(claim, "met" if c.patients_known else "not known", evidence)
+
+
+def _discriminates(figures: Figures) -> Line:
+    claim = f"AUC of every class surely above {MIN_AUC:.2f}"
+    aucs = {label: found.auc for label, found in figures.per_class.items()}
+    lows = [found.low for found in aucs.values()]
+    evidence = "; ".join(
+        f"{label} {found.value:.2f}"
+        + (f" ({found.low:.2f} to {found.high:.2f})" if found.low is not None else "")
+        if found.value is not None
+        else f"{label}: {found.reason}"
+        for label, found in aucs.items()
+    )
+    if any(found.value is not None and found.value < MIN_AUC for found in aucs.values()):
+        return Line(claim, "not met", evidence)
+    if any(low is None for low in lows):
+        return Line(claim, "not known", evidence)
+    return Line(
+        claim, "met" if all(low >= MIN_AUC for low in lows if low is not None) else "not met", evidence
+    )
+
+
+def _calibrated(calibration: CalibrationFigures | None, c: Circumstances) -> Line:
+    claim = f"Probabilities come true within {MAX_ECE:.2f} on average"
+    if calibration is None or calibration.ece.value is None:
+        return Line(claim, "not known", "The calibration error could not be computed.")
+    ece = calibration.ece
+    interval = f" ({ece.low:.3f} to {ece.high:.3f})" if ece.low is not None else ""
+    evidence = f"Expected calibration error {ece.value:.3f}{interval}."
+    if not c.calibrated:
+        evidence += " The scores are uncalibrated." if c.calibrated is False else ""
+        return Line(claim, "not met" if c.calibrated is False else "not known", evidence)
+    if ece.high is None:
+        return Line(claim, "not known", evidence)
+    return Line(claim, "met" if ece.high <= MAX_ECE else "not met", evidence)
+
+
+def _even(subgroups: Mapping[str, Sequence[Subgroup]]) -> Line:
+    claim = f"No subgroup's AUC below {MIN_SUBGROUP_AUC:.2f}, its interval included"
+    found = [
+        (
+            low_or_value,
+            f"{group.column} {group.value}, {label} {auc.value:.2f} (n = {group.figures.n:,})",
+            auc.low,
+        )
+        for groups in subgroups.values()
+        if len(groups) > 1
+        for group in groups
+        for label, per_class in group.figures.per_class.items()
+        if group.against in (None, label)
+        for auc in [per_class.auc]
+        if auc.value is not None
+        for low_or_value in [auc.low if auc.low is not None else auc.value]
+    ]
+    if not found:
+        return Line(claim, "not known", "No subgroup (source, scanner, age) could be compared.")
+    worst = min(found)
+    if worst[0] < MIN_SUBGROUP_AUC:
+        return Line(claim, "not met", f"Worst: {worst[1]}, lower bound {worst[0]:.2f}.")
+    if any(low is None for _, _, low in found):
+        return Line(claim, "not known", "Some subgroups have too few patients for an interval.")
+    return Line(claim, "met", f"Worst: {worst[1]}, lower bound {worst[0]:.2f}.")
+
+
+def _external(c: Circumstances) -> Line:
+    claim = "Tested on another hospital's slices"
+    if c.external:
+        return Line(claim, "met", "These slices are another data set than the training's.")
+    return Line(
+        claim,
+        "not known",
+        "These slices are of the data set that it was trained on; evaluate it on one from elsewhere too.",
+    )
+
+
+def _fresh(c: Circumstances) -> Line:
+    claim = "The test part was opened once"
+    if c.part != "test":
+        return Line(claim, "not met", "This is not the run's own test part.")
+    if c.openings is None:
+        return Line(claim, "not known", "Openings are not recorded for this table.")
+    evidence = f"Opened {c.openings} time{'s' if c.openings != 1 else ''} for this run"
+    if c.split_runs is not None:
+        evidence += f", by {c.split_runs} run{'s' if c.split_runs != 1 else ''} of this split in all"
+    return Line(claim, "met" if c.openings <= 1 and (c.split_runs or 0) <= 1 else "not met", f"{evidence}.")

@@ -1,0 +1,98 @@
+"""The verdict is conservative: what is synthetic, leaked or unmeasured never reads as fit."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.evaluation.evaluate import evaluate_table
+from pipeline.evaluation.predictions import read_predictions
+from pipeline.evaluation.verdict import Circumstances
+from tests.evaluation.tables import make_table
+
+BEST = Circumstances(
+    part="test",
+    synthetic=False,
+    group_by="patient",
+    shared_patients=0,
+    calibrated=True,
+    openings=1,
+    split_runs=1,
+)
+
+
+@pytest.fixture(scope="module")
+def good():
+    """A model that is right nearly always, on 220 patients from two hospitals."""
+    return read_predictions(make_table(patients=220, slices=4, skill=9))
+
+
+def _lines(predictions, circumstances):
+    found = evaluate_table(predictions, circumstances=circumstances, n_resamples=100).verdict
+    return {line.claim: line for line in found.lines}, found.summary
+
+
+def _status(predictions, circumstances, beginning):
+    lines, _ = _lines(predictions, circumstances)
+    return next(line for claim, line in lines.items() if claim.startswith(beginning))
+
+
+def test_the_best_that_can_be_said(good):
+    lines, summary = _lines(good, replace(BEST, part=None, external=True))
+    unknown = [line.claim for line in lines.values() if line.status != "met"]
+    assert unknown == ["Patients fare better with it than without it"]
+    assert summary.startswith("Worth a prospective study")
+
+
+def test_phantoms_are_never_fit(good):
+    _, summary = _lines(good, replace(BEST, synthetic=True, external=True))
+    assert summary.startswith("Not fit: the task is synthetic")
+
+
+def test_its_own_data_set_alone_does_not_show_fitness(good):
+    _, summary = _lines(good, BEST)
+    assert summary.startswith("Not shown to be fit")
+
+
+@pytest.mark.parametrize(
+    ("change", "claim", "status"),
+    [
+        ({"part": "val"}, "Tested on patients that", "not met"),
+        ({"shared_patients": 3}, "Tested on patients that", "not met"),
+        ({"shared_slices": 2}, "Tested on patients that", "not met"),
+        ({"group_by": "none"}, "Tested on patients that", "not met"),
+        ({"shared_patients": None}, "Tested on patients that", "not known"),
+        ({"calibrated": False}, "Probabilities", "not met"),
+        ({"calibrated": None}, "Probabilities", "not known"),
+        ({"openings": 2}, "The test part", "not met"),
+        ({"split_runs": 5}, "The test part", "not met"),
+        ({"synthetic": None}, "Tested on patients' slices", "not known"),
+    ],
+)
+def test_each_doubt_has_its_line(good, change, claim, status):
+    assert _status(good, replace(BEST, **change), claim).status == status
+
+
+def test_unknown_patients_are_not_known_to_be_unseen():
+    predictions = read_predictions(make_table(patients=30, known_patients=False))
+    assert _status(predictions, BEST, "Tested on patients that").status == "not known"
+    assert "Patients unknown" in _status(predictions, BEST, "At least").evidence
+
+
+def test_a_weak_or_uncertain_model_does_not_discriminate():
+    weak = read_predictions(make_table(patients=220, slices=4, skill=0.3))
+    assert _status(weak, BEST, "AUC").status == "not met"
+    few = read_predictions(make_table(patients=4, slices=8, skill=9))
+    assert _status(few, BEST, "AUC").status == "not known"
+
+
+def test_the_worst_subgroup_counts():
+    table = make_table(patients=120, slices=6, skill=9)
+    bad = make_table(patients=40, slices=6, skill=0.0, seed=3)
+    bad["slice_id"], bad["patient_id"], bad["group"] = (
+        "b" + bad["slice_id"], "b" + bad["patient_id"], "b" + bad["group"],
+    )  # fmt: skip
+    import pandas as pd
+
+    both = pd.concat([table.assign(source="here"), bad.assign(source="there")], ignore_index=True)
+    line = _status(read_predictions(both), BEST, "No subgroup")
+    assert line.status == "not met" and "source there" in line.evidence
