@@ -12,8 +12,7 @@ from pipeline.jobs import Job, JobStore
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pipeline.data.index import DatasetInfo
-
+    from pipeline.data.datasets import DatasetInfo
     from pipeline.runs import RunInfo
 
 
@@ -39,7 +38,7 @@ def stamp(path: Path) -> float:
 
 def datasets() -> list[DatasetInfo]:
     """Return the indexed data sets of the workspace, newest first."""
-    from pipeline.data.index import list_datasets
+    from pipeline.data.datasets import list_datasets
 
     return list_datasets(workspace())
 

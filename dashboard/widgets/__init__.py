@@ -14,6 +14,7 @@ page does none of these. Choices (`?dataset=`, `?run=`, `?slice=`) are kept by `
 """
 
 from dashboard.widgets.choices import dataset_picker, recall, remember, run_picker
+from dashboard.widgets.empty import no_dataset, no_run
 from dashboard.widgets.frame import guarded, is_dark, page_header, set_up_page, status_bar
 from dashboard.widgets.parts import (
     NOTICE,
@@ -25,8 +26,7 @@ from dashboard.widgets.parts import (
     empty_state,
     estimate_text,
     heading,
-    no_dataset,
-    no_run,
+    panel,
     research_notice,
     synthetic_badge,
     tiles,
@@ -48,6 +48,7 @@ __all__ = [
     "no_dataset",
     "no_run",
     "page_header",
+    "panel",
     "recall",
     "remember",
     "research_notice",

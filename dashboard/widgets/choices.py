@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import loaders
 
 if TYPE_CHECKING:
-    from pipeline.data.index import DatasetInfo
+    from pipeline.data.datasets import DatasetInfo
     from pipeline.runs import RunInfo
 
 

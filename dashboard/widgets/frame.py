@@ -18,6 +18,7 @@ from dashboard.widgets.theme_keeper import keep_theme
 from pipeline.errors import user_errors
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
+STATUS_SECONDS = 3.0  # between two looks at the jobs, while any is active
 _LOG = logging.getLogger("hilum.dashboard")
 
 
@@ -61,7 +62,8 @@ def page_header(title: str, question: str) -> DeltaGenerator:
 def status_bar() -> None:
     """Draw the line at the foot of every page: the research notice, what runs, where the data lies."""
     with st.container(key="h-frame"):  # taken out of the page's flow by style.css
-        _status_line()
+        busy = any(job.active for job in loaders.jobs())
+        st.fragment(_status_line, run_every=STATUS_SECONDS if busy else None)()
         keep_theme()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -78,6 +79,15 @@ def heading(text: str, caption: str = "") -> None:
     )
 
 
+@contextmanager
+def panel(title: str = "", caption: str = "", *, key: str) -> Iterator[None]:
+    """Draw a raised panel around what the `with` block draws, with a heading where `title` is given."""
+    with st.container(border=True, key=f"h-panel-{key}", gap="small"):
+        if title:
+            heading(title, caption)
+        yield
+
+
 def class_badge(label: str, labels: Iterable[str] = (), *, text: str = "") -> str:
     """Return HTML for a class: a dot in its colour and its name (or `text`). Draw it with `st.html`."""
     color = class_colors([*labels, label])[label]
@@ -110,65 +120,20 @@ def callout(text: str, *, tone: Tone = "neutral", title: str = "") -> None:
     st.html(f'<div class="h-callout" data-tone="{tone}">{head}<span>{html.escape(text)}</span></div>')
 
 
-def empty_state(
-    title: str,
-    text: str,
-    *,
-    command: str = "",
-    action: str = "",
-    on_action: Callable[[], Any] | None = None,
-    key: str = "empty",
-) -> bool:
+def empty_state(title: str, text: str, *, command: str = "", action: str = "", key: str = "empty") -> bool:
     """Say what is missing here and how to get it; return whether the `action` button was pressed.
 
-    `command` is a shell command to copy. `on_action` is called before the page is drawn again.
+    `command` is a shell command to copy.
     """
     with st.container(border=True, key=f"h-empty-{key}", horizontal_alignment="center", gap="small"):
         st.html(
             f'<div class="h-empty"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p></div>',
             width="stretch",
         )
-        pressed = False
-        if action:
-            pressed = st.button(action, type="primary", key=f"{key}-action", on_click=on_action)
+        pressed = bool(action) and st.button(action, type="primary", key=f"{key}-action")
         if command:
             st.code(command, language="bash", width=620)
     return pressed
-
-
-def no_dataset() -> None:
-    """Draw the empty state of a workspace without data: build the demo, or index a folder of one's own."""
-    from dashboard.loaders import workspace
-    from pipeline.jobs import JobStore
-
-    store = JobStore(workspace())
-    building = [job for job in store.list() if job.kind in ("demo", "index") and job.active]
-    if building:
-        empty_state(
-            "Data is on its way",
-            f"{building[0].title or building[0].kind}: {building[0].message or building[0].status}",
-        )
-        return
-    empty_state(
-        "No data set yet",
-        "Build the demo (synthetic patients, about a minute), or index a folder of your own slices: one "
-        "folder a class, PNG, JPEG, TIFF, BMP or DICOM. Files are read where they lie and never changed.",
-        action="Build the demo data set",
-        on_action=lambda: store.submit("demo", ["demo"], "Demo data set"),
-        command="python -m pipeline index FOLDER --name NAME",
-        key="no-dataset",
-    )
-
-
-def no_run() -> None:
-    """Draw the empty state of a workspace without a trained model."""
-    empty_state(
-        "No model yet",
-        "Train one on the Train page, or build the demo, which brings a small model trained on synthetic "
-        "patients.",
-        command="python -m pipeline demo",
-        key="no-run",
-    )
 
 
 def chart(figure: go.Figure, *, key: str, height: int | None = None, **options: Any) -> Any:
