@@ -23,7 +23,7 @@ from pipeline.jobs import Progress, no_progress
 from pipeline.locks import only_one
 from pipeline.preprocessing.apply import preprocess_output
 from pipeline.preprocessing.recipe import Recipe
-from pipeline.workspace import Workspace, atomic_write_parquet, atomic_write_text
+from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 
 PROCESSES = 2
 CHUNK = 32  # slices a task: a kill costs at most this many a process
@@ -61,6 +61,8 @@ def build_cache(
     with only_one(folder / ".lock.db", waiting=waiting):
         if (found := read_cache(folder, key)) is None:
             _check_space(folder, len(index), recipe)
+            made_of = {"dataset": dataset, "recipe": recipe.to_json(), "recipe_hash": recipe.hash}
+            atomic_write_json(folder / "cache.json", made_of)
             _build(workspace, dataset, index, recipe, folder, key, progress)
             _remove_others(folder, key)
             found = read_cache(folder, key)
@@ -105,7 +107,6 @@ def _build(
     array.flush()
     del array
     partial.replace(folder / f"slices-{key}.npy")
-    atomic_write_text(folder / "recipe.json", recipe.model_dump_json(indent=2))
     atomic_write_parquet(folder / f"index-{key}.parquet", table)
     states_path.unlink(missing_ok=True)
 

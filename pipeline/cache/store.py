@@ -1,9 +1,9 @@
 """The cache on disk, and reading from it.
 
-    cache/<data set>/<recipe's hash>/
+    cache/<data set>-<recipe's hash>/
         index-<key>.parquet     slice_id, row, content_hash, ok, error; written last, when all is there
         slices-<key>.npy        uint8 (n, size, size) or (n, size, size, 3), memory-mapped
-        recipe.json             for the reader's eyes
+        cache.json              which data set and recipe it is of
 
 `key` is a hash of the data set's slices (ids and contents, in order), so a changed file, a new slice or
 another recipe (whose hash covers its stages' versions) is another cache: none changes under its reader.
@@ -67,7 +67,7 @@ class SliceCache:
 
 def cache_folder(workspace: Workspace, dataset: str, recipe: Recipe) -> Path:
     """Return where the slices of `dataset` after `recipe` lie; the folder need not exist."""
-    return workspace.cache / checked_name(dataset) / recipe.hash[:16]
+    return workspace.cache / f"{checked_name(dataset)}-{recipe.hash[:16]}"
 
 
 def readable_rows(index: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Learning: a frozen configuration in, a run with weights, engine, predictions and history out."""

@@ -1,0 +1,95 @@
+"""Batches from the prepared slices: augmented and shuffled for training, plain and in order for validation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from pipeline.training.augment import draw_affines, network_slice
+from pipeline.training.config import TrainConfig
+from pipeline.training.order import class_weights, epoch_length, epoch_order
+
+
+@dataclass(frozen=True)
+class Part:
+    """The slices of one part of a split.
+
+    Attributes:
+        array: uint8 (n, size, size[, 3]), the whole cache, memory-mapped.
+        rows: int64 (m,), this part's rows of `array`.
+        labels: int64 (m,), their classes.
+    """
+
+    array: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class TrainBatches(keras.utils.PyDataset):
+    """An epoch of training batches: (images, one-hot labels[, weights]).
+
+    `set_epoch` must be called before each epoch (`EpochOrder` does). Slices left over from whole batches wait for
+    another epoch: a batch of another length would be traced again, and its few slices would weigh more.
+    """
+
+    def __init__(self, part: Part, *, num_classes: int, config: TrainConfig) -> None:
+        super().__init__(workers=1)
+        self.part = part
+        self.num_classes = num_classes
+        self.config = config
+        self.length = epoch_length(part.labels, balance=config.balance)
+        self.batch_size = min(config.batch_size, self.length)
+        self._weights = class_weights(part.labels, num_classes) if config.balance == "weights" else None
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lay out the order and the augmentation of `epoch` (0-based)."""
+        config = self.config
+        self._order = epoch_order(self.part.labels, balance=config.balance, seed=config.seed, epoch=epoch)
+        self._affines = draw_affines(
+            config.augment, count=self.length, size=self.part.array.shape[1], seed=config.seed, epoch=epoch
+        )
+
+    def __len__(self) -> int:
+        return self.length // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        places = range(index * self.batch_size, (index + 1) * self.batch_size)
+        chosen = self._order[places.start : places.stop]
+        images = np.stack(
+            [
+                network_slice(
+                    self.part.array[self.part.rows[slice_]],
+                    self._affines[place],
+                    image_size=self.config.image_size,
+                )
+                for place, slice_ in zip(places, chosen, strict=True)
+            ]
+        )
+        labels = self.part.labels[chosen]
+        targets = np.eye(self.num_classes, dtype=np.float32)[labels]
+        return (images, targets) if self._weights is None else (images, targets, self._weights[labels])
+
+
+class EvalBatches:
+    """The slices of a part as prediction sees them, in order: float32 (batch, size, size, channels)."""
+
+    def __init__(self, part: Part, *, image_size: int, batch_size: int) -> None:
+        self.part = part
+        self.image_size = image_size
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.part) / self.batch_size)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        rows = self.part.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        return np.stack(
+            [network_slice(self.part.array[row], None, image_size=self.image_size) for row in rows]
+        )

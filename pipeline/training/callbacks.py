@@ -1,0 +1,179 @@
+"""What happens between batches and epochs: order, curves, validation, best weights, checkpoint, early end, stop.
+
+All state that decides how a training goes on is in `TrainingState`, so that a resumed run decides the same.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import keras
+
+from models import save_weights
+from pipeline.jobs import JobStopped, Progress
+from pipeline.training.batches import EvalBatches, TrainBatches
+from pipeline.training.checkpoint import FILE, TrainingState, save_state
+from pipeline.training.config import TrainConfig
+from pipeline.training.errors import DivergedError
+from pipeline.training.journal import Journal
+from pipeline.training.measure import measure, predict_batches
+
+BEST = "weights.weights.h5"
+MIN_IMPROVEMENT = 1e-4  # less than this is no better epoch
+_NAMES = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
+
+
+class StopSwitch:
+    """Progress that remembers the request to stop instead of raising it, so that work can end cleanly."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.asked = False
+
+    def __call__(self, done: int, total: int, message: str = "") -> None:
+        try:
+            self._progress(done, total, message)
+        except JobStopped:
+            self.asked = True
+
+
+class Curves(keras.callbacks.Callback):
+    """Lay out each epoch, log by batch, tell how far it is, and end when the loss is no number or stop is asked."""
+
+    def __init__(
+        self, batches: TrainBatches, config: TrainConfig, journal: Journal, progress: StopSwitch
+    ) -> None:
+        super().__init__()
+        self.batches = batches
+        self.config = config
+        self.journal = journal
+        self.progress = progress
+        self.rate = 0.0  # images a second in training, a moving average
+        self.best = ""  # how the best epoch so far reads in the message
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Before Keras makes the epoch's iterator, whose background thread reads ahead.
+        self.batches.set_epoch(epoch)
+        self._epoch = epoch
+        self._means: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        means = {key: float(value) for key, value in (logs or {}).items()}
+        # Keras reports means over the epoch so far; a curve wants the batch's own values.
+        own = {key: mean * (batch + 1) - self._means.get(key, 0.0) * batch for key, mean in means.items()}
+        self._means = means
+        if not math.isfinite(means["loss"]):
+            raise DivergedError(self._diverged(batch))
+        self._measure_rate(batch)
+        step = self._epoch * len(self.batches) + batch + 1
+        self.journal.batch(step, own | {"images_per_second": self.rate})
+        self.progress(step, self.config.epochs * len(self.batches), self._message(batch + 1, step, means))
+        if self.progress.asked:
+            self.model.stop_training = True
+
+    def _measure_rate(self, batch: int) -> None:
+        now = time.monotonic()
+        rate = self.batches.batch_size / max(now - self._last, 1e-9)
+        self._last = now
+        if batch > 0:  # the first batch of a process builds the graph
+            self.rate = rate if self.rate == 0 else 0.9 * self.rate + 0.1 * rate
+
+    def _message(self, batch: int, step: int, means: dict[str, float]) -> str:
+        text = f"Epoch {self._epoch + 1} of {self.config.epochs}, batch {batch} of {len(self.batches)}"
+        text += f", loss {means['loss']:.3f}{self.best}"
+        if self.rate:
+            left = (self.config.epochs * len(self.batches) - step) * self.batches.batch_size / self.rate
+            text += f", {self.rate:.1f} images/s, at most {duration(left)} left"
+        return text
+
+    def _diverged(self, batch: int) -> str:
+        config = self.config
+        kept = "The best weights so far are kept. " if (self.journal.run.artifacts / BEST).is_file() else ""
+        return (
+            f"The loss is no longer a number in batch {batch + 1} of epoch {self._epoch + 1}. {kept}Train again "
+            f"with a smaller learning rate than {config.learning_rate:g}, for example {config.learning_rate / 10:g}."
+        )
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """Validate, log the epoch, keep the best weights and the checkpoint, end early."""
+
+    def __init__(
+        self,
+        curves: Curves,
+        validation: EvalBatches,
+        state: TrainingState,
+    ) -> None:
+        super().__init__()
+        self.curves = curves
+        self.validation = validation
+        self.config = curves.config
+        self.journal = curves.journal
+        self.state = state
+        self.ended_early = False
+        self._tell_best()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        asked = self.curves.progress.asked
+        if asked and self.state.best_epoch > 0:
+            return  # a part of an epoch is not an epoch; resuming does it again
+        logs = logs if logs is not None else {}
+        logs |= measure(predict_batches(self.model, self.validation), self.validation.part.labels)
+        seconds = time.monotonic() - self._began
+        self._keep_best(epoch + 1, logs, seconds)
+        self._write(epoch + 1, logs, seconds)
+        if not asked:
+            save_state(self.journal.run.artifacts / FILE, self.model, self.state)
+        if self.config.patience and self.state.waited >= self.config.patience:
+            self.ended_early = True
+            self.model.stop_training = True
+
+    def _keep_best(self, epoch: int, logs: dict[str, Any], seconds: float) -> None:
+        value = float(logs[self.config.monitor])
+        best, state = self.state.best_value, self.state
+        sign = -1 if self.config.monitor == "val_loss" else 1
+        better = math.isfinite(value) and (best is None or sign * (value - best) > MIN_IMPROVEMENT)
+        changes: dict[str, Any] = {"epoch": epoch, "seconds": state.seconds + seconds}
+        changes |= (
+            {"best_epoch": epoch, "best_value": value, "waited": 0}
+            if better
+            else {"waited": state.waited + 1}
+        )
+        self.state = state.model_copy(update=changes)
+        if better:
+            # Without the optimizer, which a compiled model would save too: three times the bytes.
+            bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+            save_weights(bare, self.journal.run.artifacts / BEST)
+            self._tell_best()
+
+    def _tell_best(self) -> None:
+        if self.state.best_value is not None:
+            name = _NAMES[self.config.monitor]
+            self.curves.best = f", best {name} {self.state.best_value:.3f} (epoch {self.state.best_epoch})"
+
+    def _write(self, epoch: int, logs: dict[str, Any], seconds: float) -> None:
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        values = {key: float(value) for key, value in logs.items()}
+        values |= {"learning_rate": float(rate), "seconds": seconds, "images_per_second": self.curves.rate}
+        self.journal.epoch(epoch, values | {"best_epoch": float(self.state.best_epoch)})
+        self.journal.say(
+            f"Epoch {epoch} of {self.config.epochs}: loss {values['loss']:.4f}, validation loss "
+            f"{values['val_loss']:.4f}, AUC {values['val_auc']:.4f}, accuracy {values['val_accuracy']:.4f}; "
+            f"{self.curves.rate:.1f} images/s, {duration(seconds)}"
+            + (" (best)" if self.state.best_epoch == epoch else "")
+        )
+
+
+def duration(seconds: float) -> str:
+    """Say a time span in words: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

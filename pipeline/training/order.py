@@ -1,0 +1,58 @@
+"""Which slice stands where in an epoch: a function of (seed, epoch), so a resumed run goes on bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_STREAM = 0x0DE
+
+
+def epoch_order(labels: np.ndarray, *, balance: str, seed: int, epoch: int) -> np.ndarray:
+    """Return the slices of one epoch in order, as positions in `labels`.
+
+    With `balance="augment"` every class has as many places as the largest: each slice of a smaller class comes
+    as often as goes evenly, and the rest is drawn anew each epoch. Otherwise each slice comes once.
+
+    Args:
+        labels: int (n,), class of each training slice.
+
+    Returns:
+        int64 (m,), m >= n.
+
+    >>> sorted(epoch_order(np.array([0, 0, 0, 1]), balance="augment", seed=0, epoch=0).tolist())
+    [0, 1, 2, 3, 3, 3]
+    """
+    rng = np.random.default_rng([seed, epoch, _STREAM])
+    places = np.arange(len(labels))
+    if balance == "augment":
+        classes, counts = np.unique(labels, return_counts=True)
+        filled = [_fill(np.flatnonzero(labels == label), int(counts.max()), rng) for label in classes]
+        places = np.concatenate(filled)
+    return rng.permutation(places)
+
+
+def epoch_length(labels: np.ndarray, *, balance: str) -> int:
+    """Return how many places an epoch has."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return int(counts.max() * len(counts)) if balance == "augment" else len(labels)
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the loss's weight for each class, inverse to its share and 1 on average over the slices.
+
+    Args:
+        labels: int (n,); every class occurs.
+
+    Returns:
+        float32 (num_classes,).
+
+    >>> class_weights(np.array([0, 0, 0, 1]), 2).round(3).tolist()
+    [0.667, 2.0]
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    return (len(labels) / (num_classes * counts)).astype(np.float32)
+
+
+def _fill(members: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    whole, rest = divmod(count, len(members))
+    return np.concatenate([np.tile(members, whole), rng.choice(members, rest, replace=False)])

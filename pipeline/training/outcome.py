@@ -1,0 +1,87 @@
+"""What a training leaves: the exported engine, predictions of every part, what the model has seen, where it ran."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from models import load_weights
+from pipeline.cache.store import SliceCache
+from pipeline.data.splits import PARTS
+from pipeline.inference.engine import FOLDER, Engine
+from pipeline.inference.export import export_engine
+from pipeline.inference.table import keep_heat_range, predictions_table
+from pipeline.jobs import Progress
+from pipeline.runs import RunInfo
+from pipeline.training.callbacks import BEST
+from pipeline.training.plan import Plan
+from pipeline.workspace import atomic_write_json, atomic_write_parquet
+
+_PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "openvino", "mlflow-skinny")
+_SEEN = ["slice_id", "content_hash", "perceptual_hash", "patient_id", "part"]
+_CARRIED = ["slice_id", "patient_id", "group", "part", "source", "label"]
+
+
+def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progress: Progress) -> None:
+    """Export the best weights and predict all parts with what was exported."""
+    load_weights(model, run.artifacts / BEST)
+    progress(0, 1, "Exporting the best weights")
+    export_engine(model, run.artifacts / FOLDER, class_names=plan.classes, recipe=plan.recipe)
+    engine = Engine.load(run)
+    keep_heat_range(engine, _images(plan, cache, "val"))
+    engine = Engine.load(run)
+    for part in PARTS:
+        rows = plan.part(part)
+        progress(0, 1, f"Predicting the {part} part")
+        if len(rows):
+            table = predictions_table(engine, _images(plan, cache, part), _carried(rows))
+            atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
+
+
+def write_seen(run: RunInfo, plan: Plan) -> None:
+    """Write which slices and patients the model may have seen, before it sees any."""
+    atomic_write_parquet(run.artifacts / "seen.parquet", plan.table[_SEEN])
+
+
+def write_environment(run: RunInfo) -> None:
+    """Write where and with what the run was made."""
+    facts = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+    atomic_write_json(run.artifacts / "environment.json", facts)
+
+
+def _images(plan: Plan, cache: SliceCache, part: str) -> CachedImages:
+    return CachedImages(cache, plan.part(part)["slice_id"].tolist())
+
+
+class CachedImages(Sequence[np.ndarray]):
+    """The prepared slices of some ids as a sequence; what is not looked at is not read."""
+
+    def __init__(self, cache: SliceCache, slice_ids: list[str]) -> None:
+        self._array = cache.array
+        self._rows = cache.rows(slice_ids)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._array[self._rows[index]]
+
+
+def _carried(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[[column for column in _CARRIED if column in rows]]

@@ -1,0 +1,128 @@
+"""What a training learns from, settled before it begins: slices, parts, classes, recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cache.store import SliceCache
+from pipeline.data.index import load_index
+from pipeline.data.labels import order_labels
+from pipeline.data.splits import PARTS, load_split
+from pipeline.preprocessing.recipe import Recipe, load_recipe
+from pipeline.training.config import TrainConfig
+from pipeline.training.errors import NothingToResumeError, TooFewSlicesError
+from pipeline.workspace import Workspace
+
+_KEPT = ("slice_id", "content_hash", "perceptual_hash", "patient_id", "source", "label")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a training is a function of.
+
+    Attributes:
+        split: name, hash, dataset, group_by and seed of the split.
+        classes: in the order of the model's outputs.
+        table: one row a slice in a part: `slice_id`, `label`, `part`, `group`, `content_hash`, `perceptual_hash`,
+            `patient_id`, `source`.
+    """
+
+    config: TrainConfig
+    recipe: Recipe
+    split: dict[str, Any]
+    classes: tuple[str, ...]
+    table: pd.DataFrame
+
+    def readable(self, cache: SliceCache) -> Plan:
+        """Return the plan without the slices that could not be prepared.
+
+        Raises:
+            TooFewSlicesError: a class has none left in the training or the validation part.
+        """
+        kept = self.table[self.table["slice_id"].isin(cache.slice_ids)].reset_index(drop=True)
+        _check_classes(kept, self.classes, self.split)
+        return Plan(self.config, self.recipe, self.split, self.classes, kept)
+
+    def part(self, name: str) -> pd.DataFrame:
+        """Return the rows of one part."""
+        return self.table[self.table["part"] == name]
+
+    def labels(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return the classes of these rows as int64 positions in `classes`."""
+        return np.array([self.classes.index(label) for label in rows["label"]], dtype=np.int64)
+
+
+def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
+    """Settle what `config` trains on, from the workspace as it is now.
+
+    Raises:
+        HilumError: no such data set, split or recipe.
+        TooFewSlicesError: a class is absent from the training or the validation part.
+    """
+    recipe = load_recipe(config.recipe, workspace.recipes)
+    index = load_index(workspace, config.dataset)
+    split = load_split(workspace, config.dataset, config.split)
+    facts = {key: getattr(split, key) for key in ("name", "hash", "dataset", "group_by", "seed")}
+    parts = split.table[["slice_id", "group"]].assign(part=split.parts(config.fold).to_numpy())
+    table = parts.merge(index[[key for key in _KEPT if key in index]], on="slice_id")
+    table = table[table["label"].notna() & table["part"].isin(PARTS)]
+    if config.classes is not None:
+        table = table[table["label"].isin(config.classes)]
+    classes = config.classes or tuple(order_labels(table["label"].unique()))
+    _check_classes(table, classes, facts)
+    return Plan(config, recipe, facts | {"fold": config.fold}, classes, table.reset_index(drop=True))
+
+
+def stored_plan(config: dict[str, Any], recipe: dict[str, Any], split: dict[str, Any]) -> Plan:
+    """Make the plan of a run again from its own files: it keeps the split and recipe it was trained with.
+
+    Raises:
+        NothingToResumeError: this Hilum prepares slices differently than the one that began the run.
+    """
+    facts = {key: value for key, value in split.items() if key not in ("table", "classes", "recipe_hash")}
+    made = Recipe.model_validate(recipe)
+    if made.hash != split["recipe_hash"]:
+        raise NothingToResumeError(
+            f"This run was begun with another version of the recipe {made.name!r}: the rest of its epochs would "
+            "see other slices than the first. Train anew with the same settings."
+        )
+    table = pd.DataFrame(split["table"])
+    return Plan(TrainConfig.model_validate(config), made, facts, tuple(split["classes"]), table)
+
+
+def plan_files(plan: Plan) -> dict[str, Any]:
+    """Return the JSON documents that a run keeps of its plan, by file name; `stored_plan` reads them."""
+    table = plan.table.astype(object).where(plan.table.notna(), None)
+    split = plan.split | {
+        "classes": list(plan.classes),
+        "recipe_hash": plan.recipe.hash,
+        "table": table.to_dict(orient="list"),
+    }
+    return {
+        "config.json": plan.config.model_dump(mode="json"),
+        "recipe.json": plan.recipe.model_dump(mode="json"),
+        "split.json": split,
+        "classes.json": list(plan.classes),
+    }
+
+
+def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[str, Any]) -> None:
+    if len(classes) < 2:
+        raise TooFewSlicesError(
+            f"A classifier needs at least two classes; {split['dataset']} has "
+            + (f"only {classes[0]!r}." if classes else "no labelled slice.")
+            + " Put the slices into one folder a class, or give a CSV with labels, and index them again."
+        )
+    counts = table.groupby(["part", "label"]).size()
+    for part, use in (("train", "learn from"), ("val", "choose the best epoch by")):
+        missing = [label for label in classes if counts.get((part, label), 0) == 0]
+        if missing:
+            raise TooFewSlicesError(
+                f"The class {missing[0]!r} has no slice in the part {part!r} of the split {split['name']}, which is "
+                f"there to {use}. Make another split (`python -m pipeline split {split['dataset']} --seed 1`), "
+                "bring more patients of this class, or leave it out with the configuration's `classes`."
+            )

@@ -1,0 +1,157 @@
+"""Training from beginning to end: slices -> fit -> best weights -> engine and predictions, as one MLflow run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.cache.build import build_cache
+from pipeline.errors import user_errors
+from pipeline.jobs import JobStopped, Progress, no_progress
+from pipeline.runs import RunInfo, RunStore
+from pipeline.training.config import TrainConfig
+from pipeline.training.errors import NothingToResumeError
+from pipeline.training.journal import Journal
+from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
+from pipeline.workspace import Workspace, atomic_write_json, read_json
+
+
+def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_progress) -> str:
+    """Train a classifier and return its run's id.
+
+    A request to stop ends the epoch at its next batch; the best weights are kept, exported and used to predict,
+    and JobStopped is raised at the end.
+
+    Raises:
+        HilumError, ModelError: what can't be trained, and the way out. What was reached is kept in the run.
+        JobStopped: the user asked to stop.
+    """
+    plan = make_plan(workspace, config)
+    store = RunStore(workspace)
+    run = store.create(
+        config.name or _made_name(store, config),
+        _parameters(plan),
+        {"dataset": config.dataset, "split": plan.split["name"]},
+        job_id=getattr(progress, "job_id", None),
+    )
+    _tell_job(progress, run.id)
+    for name, value in plan_files(plan).items():
+        atomic_write_json(run.artifacts / name, value)
+    with _concluded(store, run):
+        _run_plan(workspace, plan, store, run, progress)
+    return run.id
+
+
+def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progress) -> str:
+    """Go on with a run from its last whole epoch, with the split and recipe that it was begun with.
+
+    Raises:
+        NothingToResumeError: it is finished or still running, or its recipe's stages are another version.
+        See `train`.
+    """
+    store = RunStore(workspace)
+    run = store.find(run_id)
+    own_job = run.tags.get("hilum.job") == getattr(progress, "job_id", "")
+    if run.status == "finished" or (run.status == "running" and not own_job):
+        raise NothingToResumeError(
+            f"The run {run.name} is {run.status}: there is nothing to resume. To train longer, start a run with "
+            f"`--weights run:{run.id[:8]}`."
+        )
+    split = read_json(run.artifacts / "split.json")
+    plan = stored_plan(run.load_config(), run.load_recipe(), split)
+    run = store.reopen(run.id, job_id=getattr(progress, "job_id", None))
+    _tell_job(progress, run.id)
+    with _concluded(store, run):
+        _run_plan(workspace, plan, store, run, progress)
+    return run.id
+
+
+def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, progress: Progress) -> None:
+    journal = Journal(store, run)
+    journal.say(
+        f"{plan.config.architecture} on {plan.config.dataset}, split {plan.split['name']}: {_counts(plan)}"
+    )
+    cache = build_cache(workspace, plan.config.dataset, plan.recipe, progress)
+    plan = plan.readable(cache)
+    if len(cache.unreadable):
+        journal.say(f"{len(cache.unreadable)} slices could not be read and are left out.")
+    progress(0, 1, "Loading the learning library")
+    set_up_backend(plan.config)
+    # Only now: the learning library takes seconds and half a gigabyte, and a wrong request needs neither.
+    from pipeline.training import outcome
+    from pipeline.training.callbacks import StopSwitch
+    from pipeline.training.fit import build_model, fit_model
+
+    outcome.write_seen(run, plan)
+    outcome.write_environment(run)
+    progress(0, 1, "Building the model")
+    model = build_model(workspace, plan, channels=cache.channels)
+    store.log_params(run.id, {"parameters": model.count_params(), "slices": len(plan.table)})
+    switch = StopSwitch(progress)
+    switch(0, 1, "Compiling the first step")
+    fitted = fit_model(model, plan, cache, journal, switch)
+    journal.flush()
+    if fitted.state.best_epoch:
+        outcome.write_outcome(run, plan, cache, model, switch)
+    ending = "stopped on request" if fitted.stopped else "ended early" if fitted.ended_early else "done"
+    journal.say(f"Training {ending} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
+    if fitted.stopped:
+        raise JobStopped(
+            f"Stopped on request; the best weights (epoch {fitted.state.best_epoch}) are exported."
+        )
+    progress(1, 1, f"Done: best epoch {fitted.state.best_epoch}")
+
+
+def set_up_backend(config: TrainConfig) -> None:
+    """Set threads and determinism, which the learning library reads once, when it is first imported."""
+    if config.threads is not None:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(config.threads)
+        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    if config.deterministic:
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@contextmanager
+def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
+    """Give the run its end, whatever it is; say in its log why it failed."""
+    try:
+        yield
+    except (JobStopped, KeyboardInterrupt):
+        store.finish(run.id, "stopped")
+        raise
+    except BaseException as error:
+        reason = (
+            str(error) if isinstance(error, user_errors()) else f"Unexpected: {type(error).__name__}: {error}"
+        )
+        Journal(store, run).say(reason)
+        store.finish(run.id, "failed")
+        raise
+    store.finish(run.id, "finished")
+
+
+def _parameters(plan: Plan) -> dict[str, Any]:
+    """Return what the runs' table compares, flat."""
+    values = plan.config.model_dump(mode="json", exclude={"augment", "name", "recipe", "split", "classes"})
+    values |= {f"augment.{key}": value for key, value in plan.config.augment.model_dump().items()}
+    values |= {"recipe": plan.recipe.name, "recipe_hash": plan.recipe.hash[:12]}
+    values |= {"split": plan.split["name"], "split_hash": plan.split["hash"][:12]}
+    return values | {"classes": ",".join(plan.classes)}
+
+
+def _made_name(store: RunStore, config: TrainConfig) -> str:
+    stem = f"{config.architecture}-{config.dataset}"[:56]
+    taken = {run.name for run in store.list()}
+    return next(name for n in range(1, 100_000) if (name := f"{stem}-{n}") not in taken)
+
+
+def _tell_job(progress: Progress, run_id: str) -> None:
+    if hasattr(progress, "set_run"):
+        progress.set_run(run_id)
+
+
+def _counts(plan: Plan) -> str:
+    counts = plan.table.groupby("part").size()
+    return ", ".join(f"{part} {count}" for part, count in counts.items())

@@ -1,0 +1,48 @@
+"""A data set that a small network learns in seconds: where a bright disc lies decides the class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.data.index import build_index
+from pipeline.data.splits import make_split
+from pipeline.workspace import Workspace
+
+CENTERS = {"pCT": (24, 24), "nCT": (72, 72), "NiCT": (24, 72)}
+
+
+def write_discs(folder: Path, *, patients: int = 8, slices: int = 3, seed: int = 0) -> None:
+    """Write `patients` x 3 classes x `slices` PNG of 96 x 96 and a labels.csv with patient ids."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for label, (row, column) in CENTERS.items():
+        for patient in range(patients):
+            for number in range(slices):
+                image = rng.normal(60, 12, (96, 96))
+                place = (column + int(rng.integers(-6, 7)), row + int(rng.integers(-6, 7)))
+                cv2.circle(image, place, 12, 200.0, -1)
+                path = Path(label) / f"{label}{patient * slices + number}.png"
+                (folder / label).mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / path), np.clip(image, 0, 255).astype(np.uint8))
+                rows.append({"path": str(path), "label": label, "patient_id": f"{label}-{patient}"})
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+
+
+def open_discs(root: Path, **options: int) -> Workspace:
+    """Make a workspace with the data set `discs`, indexed and split by patient."""
+    workspace = Workspace.open(root / "workspace")
+    write_discs(root / "discs", **options)
+    build_index(workspace, root / "discs", name="discs")
+    make_split(workspace, "discs", name="by-patient")
+    return workspace
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Workspace:
+    """A fresh workspace with the small data set."""
+    return open_discs(tmp_path)
