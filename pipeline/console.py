@@ -65,13 +65,22 @@ def split_text(made: dict[str, Any]) -> str:
 def evaluation_text(found: dict[str, Any]) -> str:
     def estimate(value: dict[str, Any]) -> str:
         if value["value"] is None:
-            return f"not known ({value.get('reason', 'too few')})"
+            return f"not known ({value['reason']})"
+        if value["low"] is None:
+            return f"{value['value']:.3f} ({value['reason']})"
         return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
-    lines = [f"{found['run']} on {found['data']}: n {found['n']}, patients {found['patients'] or 'unknown'}"]
+    people = f"{found['patients']} patients" if found["patients_known"] else "patients unknown"
+    lines = [f"{found['run']} on {found['data']}: {found['n']} slices, {people}, {found['groups']} groups"]
+    if found["rejected"]:
+        lines.append(f"{found['rejected']} of them the input gate would refuse; they are counted here.")
     lines += [f"{key}: {estimate(found[key])}" for key in ("accuracy", "macro_f1")]
     lines += [f"AUC {label}: {estimate(value)}" for label, value in found["auc"].items()]
-    return "\n".join([*lines, "Research use only - not for diagnosis."])
+    lines += [found["verdict"]["summary"]]
+    lines += [
+        f"  {line['status']:9}  {line['claim']}: {line['evidence']}" for line in found["verdict"]["lines"]
+    ]
+    return "\n".join([*lines, f"{found['notice']}."])
 
 
 def prediction_text(answer: dict[str, Any]) -> str:

@@ -236,7 +236,7 @@ def _predicted(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
 
 def _codes(values: pd.Series, labels: tuple[str, ...]) -> np.ndarray:
     """Return the place of each value in `labels`, -1 where it is none of them."""
-    codes = pd.Index(labels, dtype="str").get_indexer(values.astype("str").to_numpy(object)).astype(np.int64)
+    codes = pd.Index(labels, dtype="str").get_indexer(pd.Index(values.astype("str"))).astype(np.int64)
     if pd.api.types.is_integer_dtype(values) and (codes < 0).all():
         places = values.fillna(-1).to_numpy(np.int64)
         codes = np.where((places >= 0) & (places < len(labels)), places, -1)
