@@ -345,7 +345,7 @@ def _job(context: typer.Context, kind: str, *, title: str) -> Iterator[Reporter]
 
 def _submit_training(workspace: Workspace, config: Any) -> str:
     """Queue a training run and wait until it has its id."""
-    from pipeline.training.config import submit_training
+    from pipeline.training.launch import submit_training
 
     return submit_training(workspace, config)
 

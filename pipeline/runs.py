@@ -36,7 +36,7 @@ from pipeline.workspace import Workspace, read_json
 EXPERIMENT = "hilum"
 BATCH_PREFIX = "batch."  # metrics whose step counts batches; all others count epochs
 _PROCESS_TAG = "hilum.process"
-_JOB_TAG = "hilum.job"
+JOB_TAG = "hilum.job"
 _STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
 _STATUS |= {"RUNNING": "running", "SCHEDULED": "queued"}
 _TO_MLFLOW = {status: name for name, status in _STATUS.items()}
@@ -148,11 +148,21 @@ class RunStore:
         )
 
     def create(
-        self, name: str, params: Mapping[str, Any], tags: Mapping[str, str], *, job_id: str | None = None
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        *,
+        job_id: str | None = None,
+        queued: bool = False,
     ) -> RunInfo:
-        """Begin a run in this process and make the folder of its files."""
+        """Begin a run in this process and make the folder of its files.
+
+        With `queued`, another process will `reopen` it, and it is shown as queued until then.
+        """
         client = self._client()
-        run = client.create_run(self._experiment(client), tags=_own_tags(tags, job_id), run_name=name)
+        own = dict(tags) if queued else _own_tags(tags, job_id)
+        run = client.create_run(self._experiment(client), tags=own, run_name=name)
         run_id = str(run.info.run_id)
         self.artifacts(run_id).mkdir(parents=True, exist_ok=True)
         self.log_params(run_id, params)
@@ -269,12 +279,14 @@ class RunStore:
         """A process that was killed could not say so: ask its job, then the system."""
         if run.status != "running":
             return run
-        if (job_id := run.tags.get(_JOB_TAG)) is not None:
+        if (job_id := run.tags.get(JOB_TAG)) is not None:
             try:
                 return replace(run, status=JobStore(self.workspace).get(job_id).status)
             except JobNotFoundError:
                 pass  # its row was removed from the list, or the run came from another workspace
-        return run if _process_lives(run.tags.get(_PROCESS_TAG, "")) else replace(run, status="lost")
+        if (process := run.tags.get(_PROCESS_TAG)) is None:
+            return replace(run, status="queued")
+        return run if _process_lives(process) else replace(run, status="lost")
 
     def _fetched(self, run: RunInfo) -> RunInfo:
         """Bring the files of a server's run to this machine, once."""
@@ -345,7 +357,7 @@ def _time(milliseconds: int) -> datetime:
 
 def _own_tags(tags: Mapping[str, str], job_id: str | None) -> dict[str, str]:
     process = f"{platform.node()}|{os.getpid()}|{psutil.Process().create_time():.2f}"
-    return {**tags, _PROCESS_TAG: process} | ({_JOB_TAG: job_id} if job_id else {})
+    return {**tags, _PROCESS_TAG: process} | ({JOB_TAG: job_id} if job_id else {})
 
 
 def _process_lives(tag: str) -> bool:

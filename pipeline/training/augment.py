@@ -1,6 +1,7 @@
 """Augmentation: one composed affine a slice, as a function of (seed, epoch, position). Imports no Keras.
 
-Rotation, zoom, shift, flip and the reduction to the network's size are one matrix, so a slice is interpolated once.
+Rotation, zoom, shift, flip and the reduction to the network's size are one matrix, so a slice is
+interpolated once.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ def network_slice(image: np.ndarray, affine: np.ndarray | None, *, image_size: i
 def _resampled(affine: np.ndarray, *, before: float, after: float) -> np.ndarray:
     """Express `affine` between images whose pixels are `before` and `after` times as large.
 
-    Pixel centres lie at whole numbers, so a coordinate c of the large image is (c + 0.5) / factor - 0.5 of the small.
+    Pixel centres lie at whole numbers, so a coordinate c of the large image is (c + 0.5) / factor - 0.5 of
+    the small.
     """
     to_large = np.array([[before, 0, before / 2 - 0.5], [0, before, before / 2 - 0.5], [0, 0, 1]])
     to_small = np.array([[1 / after, 0, 0.5 / after - 0.5], [0, 1 / after, 0.5 / after - 0.5], [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""Batches from the prepared slices: augmented and shuffled for training, plain and in order for validation."""
+"""Batches from the prepared slices: augmented and shuffled for training, plain for validation."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ class Part:
 class TrainBatches(keras.utils.PyDataset):
     """An epoch of training batches: (images, one-hot labels[, weights]).
 
-    `set_epoch` must be called before each epoch (`EpochOrder` does). Slices left over from whole batches wait for
-    another epoch: a batch of another length would be traced again, and its few slices would weigh more.
+    `set_epoch` must be called before each epoch (`Curves` does). Slices left over from whole batches
+    wait for another epoch: a batch of another length would be traced again, and its few slices would weigh
+    more.
     """
 
     def __init__(self, part: Part, *, num_classes: int, config: TrainConfig) -> None:

@@ -1,4 +1,5 @@
-"""What happens between batches and epochs: order, curves, validation, best weights, checkpoint, early end, stop.
+"""What happens between batches and epochs: order, curves, validation, best weights, checkpoint, early end,
+stop.
 
 All state that decides how a training goes on is in `TrainingState`, so that a resumed run decides the same.
 """
@@ -40,7 +41,7 @@ class StopSwitch:
 
 
 class Curves(keras.callbacks.Callback):
-    """Lay out each epoch, log by batch, tell how far it is, and end when the loss is no number or stop is asked."""
+    """Lay out each epoch, log by batch, tell how far it is; end at a stop or a loss that is no number."""
 
     def __init__(
         self, batches: TrainBatches, config: TrainConfig, journal: Journal, progress: StopSwitch
@@ -94,8 +95,9 @@ class Curves(keras.callbacks.Callback):
         config = self.config
         kept = "The best weights so far are kept. " if (self.journal.run.artifacts / BEST).is_file() else ""
         return (
-            f"The loss is no longer a number in batch {batch + 1} of epoch {self._epoch + 1}. {kept}Train again "
-            f"with a smaller learning rate than {config.learning_rate:g}, for example {config.learning_rate / 10:g}."
+            f"The loss is no longer a number in batch {batch + 1} of epoch {self._epoch + 1}. {kept}Train "
+            f"again with a smaller learning rate than {config.learning_rate:g}, for example "
+            f"{config.learning_rate / 10:g}."
         )
 
 

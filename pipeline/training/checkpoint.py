@@ -1,7 +1,8 @@
 """The state of a training after an epoch: one file, written whole, holding arrays and a few numbers, no code.
 
-Weights alone would not do: the optimizer's moments and the states of dropout's random generators (which Keras's own
-`.keras` files leave out) belong to it, so that the epochs after a resume are those that would have come.
+Weights alone would not do: the optimizer's moments and the states of dropout's random generators (which
+Keras's own `.keras` files leave out) belong to it, so that the epochs after a resume are those that would
+have come.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def load_state(path: Path, model: Any) -> TrainingState:
             arrays = [file[f"v{i}"] for i in range(len(file.files) - 1)]
     except (OSError, ValueError, KeyError) as error:
         raise NothingToResumeError(
-            f"The checkpoint {path} cannot be read ({type(error).__name__}). Train anew, from this run's best "
-            "weights if it has some (`--weights run:RUN`)."
+            f"The checkpoint {path} cannot be read ({type(error).__name__}). Train anew, from this run's "
+            "best weights if it has some (`--weights run:RUN`)."
         ) from error
     if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         raise NothingToResumeError(f"The checkpoint {path} belongs to another model. Train anew.")

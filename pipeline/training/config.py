@@ -25,8 +25,8 @@ class Augmentation(BaseModel):
         rotation: degrees to either side.
         translation: share of the side, along rows and along columns, to either side.
         zoom: share by which a slice grows or shrinks.
-        horizontal_flip: mirror half of the slices. Off by default: the heart lies left, and a network that sees
-            mirrored chests can no longer use sides.
+        horizontal_flip: mirror half of the slices. Off by default: the heart lies left, and a network that
+            sees mirrored chests can no longer use sides.
     """
 
     model_config = _FROZEN
@@ -63,7 +63,8 @@ class TrainConfig(BaseModel):
         label_smoothing: share of each label spread over all classes.
         head_only: leave the backbone as it came.
         dropout: share of pooled features dropped.
-        balance: `augment` fills smaller classes with more augmented copies, `weights` weighs their loss, `none`.
+        balance: `augment` fills smaller classes with more augmented copies, `weights` weighs their loss,
+            `none`.
         augment: of the training part only.
         seed: of first weights, order, augmentation and dropout.
         threads: of the learning library; None leaves it to it.

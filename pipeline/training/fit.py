@@ -141,8 +141,8 @@ def _take_weights_of_run(workspace: Workspace, model: Any, plan: Plan) -> None:
     theirs = run.load_config()["architecture"]
     if theirs != plan.config.architecture:
         raise ConfigError(
-            f"The run {run.name} is a {theirs} and this training a {plan.config.architecture}: weights pass between "
-            f"runs of one architecture only. Choose {theirs}, or other weights."
+            f"The run {run.name} is a {theirs} and this training a {plan.config.architecture}: weights pass "
+            f"between runs of one architecture only. Choose {theirs}, or other weights."
         )
     same_classes = tuple(run.class_names) == plan.classes
     load_backbone_weights(model, run.artifacts / "weights.weights.h5", with_head=same_classes)
@@ -160,7 +160,7 @@ def _memory_in_words(config: TrainConfig) -> Iterator[None]:
             raise
         smaller = max(1, config.batch_size // 2)
         raise OutOfMemoryError(
-            f"The memory is too small for {config.architecture} at {config.image_size} pixels with {config.batch_size} "
-            f"slices a batch. Try a batch of {smaller}, a smaller image size, or a smaller architecture; the run can "
-            "be cloned with either changed."
+            f"The memory is too small for {config.architecture} at {config.image_size} pixels with "
+            f"{config.batch_size} slices a batch. Try a batch of {smaller}, a smaller image size, or a "
+            "smaller architecture; the run can be cloned with either changed."
         ) from error

@@ -79,7 +79,7 @@ class Journal:
         except Exception as error:
             if "disk is full" in str(error) or "No space left" in str(error):
                 raise StoreFullError(
-                    f"The disk is full: the metrics of {self.run.name} could not be written. Make room and resume "
-                    "the run; it goes on from its last whole epoch."
+                    f"The disk is full: the metrics of {self.run.name} could not be written. Make room and "
+                    "resume the run; it goes on from its last whole epoch."
                 ) from error
             raise

@@ -10,8 +10,8 @@ _STREAM = 0x0DE
 def epoch_order(labels: np.ndarray, *, balance: str, seed: int, epoch: int) -> np.ndarray:
     """Return the slices of one epoch in order, as positions in `labels`.
 
-    With `balance="augment"` every class has as many places as the largest: each slice of a smaller class comes
-    as often as goes evenly, and the rest is drawn anew each epoch. Otherwise each slice comes once.
+    With `balance="augment"` every class has as many places as the largest: each slice of a smaller class
+    comes as often as goes evenly, and the rest is drawn anew each epoch. Otherwise each slice comes once.
 
     Args:
         labels: int (n,), class of each training slice.

@@ -1,4 +1,4 @@
-"""What a training leaves: the exported engine, predictions of every part, what the model has seen, where it ran."""
+"""What a training leaves: the exported engine, predictions of all parts, what it has seen, where it ran."""
 
 from __future__ import annotations
 

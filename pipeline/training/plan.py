@@ -27,8 +27,8 @@ class Plan:
     Attributes:
         split: name, hash, dataset, group_by and seed of the split.
         classes: in the order of the model's outputs.
-        table: one row a slice in a part: `slice_id`, `label`, `part`, `group`, `content_hash`, `perceptual_hash`,
-            `patient_id`, `source`.
+        table: one row a slice in a part: `slice_id`, `label`, `part`, `group`, `content_hash`,
+            `perceptual_hash`, `patient_id`, `source`.
     """
 
     config: TrainConfig
@@ -87,8 +87,8 @@ def stored_plan(config: dict[str, Any], recipe: dict[str, Any], split: dict[str,
     made = Recipe.model_validate(recipe)
     if made.hash != split["recipe_hash"]:
         raise NothingToResumeError(
-            f"This run was begun with another version of the recipe {made.name!r}: the rest of its epochs would "
-            "see other slices than the first. Train anew with the same settings."
+            f"This run was begun with another version of the recipe {made.name!r}: the rest of its epochs "
+            "would see other slices than the first. Train anew with the same settings."
         )
     table = pd.DataFrame(split["table"])
     return Plan(TrainConfig.model_validate(config), made, facts, tuple(split["classes"]), table)
@@ -122,7 +122,8 @@ def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[st
         missing = [label for label in classes if counts.get((part, label), 0) == 0]
         if missing:
             raise TooFewSlicesError(
-                f"The class {missing[0]!r} has no slice in the part {part!r} of the split {split['name']}, which is "
-                f"there to {use}. Make another split (`python -m pipeline split {split['dataset']} --seed 1`), "
-                "bring more patients of this class, or leave it out with the configuration's `classes`."
+                f"The class {missing[0]!r} has no slice in the part {part!r} of the split {split['name']}, "
+                f"which is there to {use}. Make another split (`python -m pipeline split {split['dataset']} "
+                "--seed 1`), bring more patients of this class, or leave it out with the configuration's "
+                "`classes`."
             )

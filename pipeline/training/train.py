@@ -1,4 +1,4 @@
-"""Training from beginning to end: slices -> fit -> best weights -> engine and predictions, as one MLflow run."""
+"""Training from end to end: slices -> fit -> best weights -> engine and predictions, as one run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.cache.build import build_cache
 from pipeline.errors import user_errors
-from pipeline.jobs import JobStopped, Progress, no_progress
-from pipeline.runs import RunInfo, RunStore
+from pipeline.jobs import JobStopped, JobStore, Progress, no_progress
+from pipeline.runs import JOB_TAG, RunInfo, RunStore
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError
 from pipeline.training.journal import Journal
@@ -21,8 +21,8 @@ from pipeline.workspace import Workspace, atomic_write_json, read_json
 def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_progress) -> str:
     """Train a classifier and return its run's id.
 
-    A request to stop ends the epoch at its next batch; the best weights are kept, exported and used to predict,
-    and JobStopped is raised at the end.
+    A request to stop ends the epoch at its next batch; the best weights are kept, exported and used to
+    predict, and JobStopped is raised at the end.
 
     Raises:
         HilumError, ModelError: what can't be trained, and the way out. What was reached is kept in the run.
@@ -30,22 +30,27 @@ def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_
     """
     plan = make_plan(workspace, config)
     store = RunStore(workspace)
-    run = store.create(
-        config.name or _made_name(store, config),
-        _parameters(plan),
-        {"dataset": config.dataset, "split": plan.split["name"]},
-        job_id=getattr(progress, "job_id", None),
-    )
+    run = begin_run(store, plan, job_id=getattr(progress, "job_id", None))
     _tell_job(progress, run.id)
-    for name, value in plan_files(plan).items():
-        atomic_write_json(run.artifacts / name, value)
     with _concluded(store, run):
         _run_plan(workspace, plan, store, run, progress)
     return run.id
 
 
+def begin_run(store: RunStore, plan: Plan, *, job_id: str | None = None, queued: bool = False) -> RunInfo:
+    """Make the run of a plan with all that `resume` needs to train it."""
+    name = plan.config.name or _made_name(store, plan.config)
+    tags = {"dataset": plan.config.dataset, "split": plan.split["name"]}
+    run = store.create(name, _parameters(plan), tags, job_id=job_id, queued=queued)
+    for file, value in plan_files(plan).items():
+        atomic_write_json(run.artifacts / file, value)
+    return run
+
+
 def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progress) -> str:
     """Go on with a run from its last whole epoch, with the split and recipe that it was begun with.
+
+    A run that has no epoch yet (queued, or lost early) begins.
 
     Raises:
         NothingToResumeError: it is finished or still running, or its recipe's stages are another version.
@@ -53,15 +58,17 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     """
     store = RunStore(workspace)
     run = store.find(run_id)
-    own_job = run.tags.get("hilum.job") == getattr(progress, "job_id", "")
-    if run.status == "finished" or (run.status == "running" and not own_job):
+    job_id = getattr(progress, "job_id", None)
+    others = [job for job in JobStore(workspace).list() if job.run_id == run.id and job.id != job_id]
+    elsewhere = run.status == "running" and run.tags.get(JOB_TAG) != job_id
+    if run.status == "finished" or elsewhere or any(job.status == "running" for job in others):
         raise NothingToResumeError(
-            f"The run {run.name} is {run.status}: there is nothing to resume. To train longer, start a run with "
-            f"`--weights run:{run.id[:8]}`."
+            f"The run {run.name} is {run.status}: there is nothing to resume. To train longer, start a run "
+            f"with `--weights run:{run.id[:8]}`."
         )
     split = read_json(run.artifacts / "split.json")
     plan = stored_plan(run.load_config(), run.load_recipe(), split)
-    run = store.reopen(run.id, job_id=getattr(progress, "job_id", None))
+    run = store.reopen(run.id, job_id=job_id)
     _tell_job(progress, run.id)
     with _concluded(store, run):
         _run_plan(workspace, plan, store, run, progress)
