@@ -64,6 +64,8 @@ def roc_curve(predictions: Predictions, label: str, resamples: Resamples) -> Cur
     samples = np.stack([np.interp(GRID, f, t) for f, t in zip(fpr_samples, tpr_samples, strict=True)])
     carriers = min(resamples.count_groups(positive), resamples.count_groups(~positive))
     low, high = percentile_band(np.interp(GRID, fpr, tpr), samples, groups=carriers)
+    # Sensitivity never falls to the right: what bounds it here bounds it there too.
+    low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
     area = estimate(
         metrics.auc(scores, positive),
         metrics.auc_samples(scores, positive, resamples),

@@ -1,0 +1,257 @@
+"""The evaluation as one HTML file: opens anywhere, prints, loads nothing, carries its notice."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.evaluation.calibration import reliability
+from pipeline.evaluation.clinical import decision_curve, predictive_values_of
+from pipeline.evaluation.curves import CurveUndefinedError, precision_recall_curve, roc_curve
+from pipeline.evaluation.evaluate import NOTICE, Evaluation
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.report_figures import (
+    colors_of,
+    plot_decision,
+    plot_forest,
+    plot_precision_recall,
+    plot_reliability,
+    plot_roc,
+)
+from pipeline.evaluation.wording import estimate_text, focus_class, people_text
+from pipeline.workspace import atomic_write_text
+
+PREVALENCES = (0.01, 0.05, 0.10, 0.20, 0.50)
+_STYLE = """
+body { font: 14px/1.5 system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; color: #161b23;
+  max-width: 960px; margin: 0 auto; padding: 24px 24px 60px; }
+h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 32px 0 8px; }
+p, td, th { max-width: 80ch; } .muted { color: #566072; }
+table { border-collapse: collapse; margin: 6px 0; } caption { text-align: left; color: #566072; }
+th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e3e7ec; vertical-align: top; }
+td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.notice { position: fixed; bottom: 0; left: 0; right: 0; background: #fff4d6; border-top: 1px solid #e0b94f;
+  padding: 6px 24px; font-weight: 600; text-align: center; }
+.synthetic { display: inline-block; background: #5b4bd6; color: #fff; border-radius: 4px; padding: 2px 8px;
+  font-weight: 600; } .summary { font-size: 17px; font-weight: 600; margin: 16px 0 4px; }
+.met { color: #1a7f4f; } .not-met { color: #b3262e; } .not-known { color: #8a5a00; }
+.row { display: flex; flex-wrap: wrap; gap: 24px; } svg text { font-size: 11px; fill: #566072; }
+svg .axis { font-size: 12px; } .key i { display: inline-block; width: 10px; height: 10px; border-radius: 5px;
+  margin: 0 5px 0 14px; } .matrix td, .matrix th { text-align: right; }
+@media print { body { padding-bottom: 40px; } h2 { break-after: avoid; } table, svg { break-inside: avoid; } }
+"""
+
+
+def write_report(evaluation: Evaluation, path: Path) -> None:
+    """Write the report to `path`, whole or not at all."""
+    atomic_write_text(path.expanduser().absolute(), build_report(evaluation))
+
+
+def build_report(evaluation: Evaluation) -> str:
+    """Return the report as one self-contained HTML document."""
+    title = f"{evaluation.run} on {evaluation.data}"
+    focus = focus_class(evaluation.labels)
+    sections = [
+        _head(evaluation),
+        _verdict(evaluation),
+        _headline(evaluation),
+        _confusion(evaluation.figures),
+        _classes(evaluation),
+        _curves(evaluation),
+        _calibration(evaluation, focus),
+        _bedside(evaluation, focus),
+        _subgroups(evaluation, focus),
+        _method(evaluation),
+    ]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(sections)}"
+        f'<div class="notice">{NOTICE}</div></body></html>\n'
+    )
+
+
+def _head(evaluation: Evaluation) -> str:
+    badge = '<span class="synthetic">Synthetic task, not COVID-19</span>'
+    return (
+        f"<h1>How good is {_text(evaluation.run)}?</h1>"
+        f'<p class="muted">{_text(evaluation.data)} · {_text(people_text(evaluation))} · '
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · run {_text(evaluation.run_id)}</p>"
+        + (badge if evaluation.circumstances.synthetic else "")
+    )
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    rows = [
+        f'<tr><td class="n {line.status.replace(" ", "-")}"><b>{line.status}</b></td>'
+        f"<td>{_text(line.claim)}</td><td>{_text(line.evidence)}</td></tr>"
+        for line in evaluation.verdict.lines
+    ]
+    return (
+        f'<p class="summary">{_text(evaluation.verdict.summary)}</p>'
+        f"<table><tr><th>Status</th><th>Condition</th><th>Evidence</th></tr>{''.join(rows)}</table>"
+    )
+
+
+def _headline(evaluation: Evaluation) -> str:
+    figures, gated = evaluation.figures, evaluation.gated
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
+    refused = evaluation.circumstances.rejected
+    columns = ["Figure", "All slices (95 % interval)"]
+    rows = [[_words(name), estimate_text(getattr(figures, name))] for name in names]
+    if gated is not None and refused:
+        columns.append(f"Without the {refused:,} slices that the gate refuses")
+        rows = [[*row, estimate_text(getattr(gated, name))] for row, name in zip(rows, names, strict=True)]
+    note = ""
+    if refused == 0:
+        note = '<p class="muted">The input gate refuses none of these slices.</p>'
+    elif refused is None:
+        note = '<p class="muted">The input gate was not asked: the slices were not at hand.</p>'
+    return f"<h2>Figures</h2>{_table(columns, rows)}{note}{_left_out(evaluation)}"
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    predictions, parts = evaluation.predictions, []
+    if evaluation.figures.absent:
+        parts.append(f"No slice here is of class {', '.join(evaluation.figures.absent)}.")
+    if predictions.unknown_labels:
+        named = ", ".join(f"{label} ({count:,})" for label, count in predictions.unknown_labels.items())
+        parts.append(f"Left out, because the model does not know the class: {named}.")
+    if predictions.unlabelled:
+        parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
+    return f"<p>{_text(' '.join(parts))}</p>" if parts else ""
+
+
+def _confusion(figures: Figures) -> str:
+    head = "".join(f"<th>{_text(label)}</th>" for label in figures.labels)
+    rows = []
+    for label, counts in zip(figures.labels, figures.confusion, strict=True):
+        total = counts.sum()
+        cells = "".join(
+            f'<td class="n">{count:,}<br><span class="muted">{100 * count / total:.0f} %</span></td>'
+            if total
+            else '<td class="n">0</td>'
+            for count in counts
+        )
+        rows.append(f'<tr><th>{_text(label)}</th>{cells}<td class="n muted">{total:,}</td></tr>')
+    return (
+        '<h2>Confusion matrix</h2><table class="matrix"><caption>Rows: reference standard. '
+        f"Columns: called so. Shares are of the row.</caption><tr><th></th>{head}<th>n</th></tr>"
+        f"{''.join(rows)}</table>"
+    )
+
+
+def _classes(evaluation: Evaluation) -> str:
+    unit = "Patients" if evaluation.predictions.patients_known else "Groups"
+    columns = ["Class", "Precision", "Recall", "Specificity", "F1", "AUC", "Slices", unit]
+    rows = []
+    for label in evaluation.labels:
+        found = evaluation.figures.per_class[label]
+        estimates = (found.precision, found.recall, found.specificity, found.f1, found.auc)
+        rows.append([label, *map(estimate_text, estimates), f"{found.n:,}", f"{found.groups:,}"])
+    return f"<h2>Classification report</h2>{_table(columns, rows)}"
+
+
+def _curves(evaluation: Evaluation) -> str:
+    rocs, precisions = [], []
+    for label in evaluation.labels:
+        try:
+            rocs.append(roc_curve(evaluation.predictions, label, evaluation.resamples))
+            precisions.append(precision_recall_curve(evaluation.predictions, label, evaluation.resamples))
+        except CurveUndefinedError:
+            continue  # its reason stands in the classification report
+    if not rocs:
+        return ""
+    colors = colors_of(evaluation.labels)
+    key = "".join(
+        f'<span><i style="background:{colors[curve.label]}"></i>{_text(curve.label)}, '
+        f"AUC {_text(estimate_text(curve.area))}, n = {curve.n:,}</span>"
+        for curve in rocs
+    )
+    return (
+        f'<h2>One class against the others</h2><p class="key">{key}</p><div class="row">'
+        f"{plot_roc(rocs, evaluation.labels)}{plot_precision_recall(precisions, evaluation.labels)}</div>"
+        '<p class="muted">Bands: pointwise 95 % intervals.</p>'
+    )
+
+
+def _calibration(evaluation: Evaluation, focus: str) -> str:
+    found = evaluation.calibration
+    bins = reliability(evaluation.predictions, focus, evaluation.resamples)
+    state = {True: "calibrated", False: "uncalibrated scores", None: "not known whether calibrated"}
+    rows = [
+        ["Expected calibration error of the called class", estimate_text(found.ece, 3)],
+        ["Brier score", estimate_text(found.brier, 3)],
+        ["Log loss (nats)", estimate_text(found.log_loss, 3)],
+    ]
+    return (
+        f"<h2>Calibration ({state[evaluation.circumstances.calibrated]})</h2><div class='row'>"
+        f"{plot_reliability(bins, focus, evaluation.labels)}"
+        f"<div>{_table(['Figure', '95 % interval'], rows)}</div></div>"
+    )
+
+
+def _bedside(evaluation: Evaluation, focus: str) -> str:
+    predictions, resamples = evaluation.predictions, evaluation.resamples
+    if focus in evaluation.figures.absent or evaluation.figures.per_class[focus].n == len(predictions):
+        return ""
+    rows = []
+    for prevalence in PREVALENCES:
+        found = predictive_values_of(predictions, focus, prevalence, resamples)
+        rows.append([f"{100 * prevalence:.0f} %", estimate_text(found.ppv, 3), estimate_text(found.npv, 3)])
+    curve = decision_curve(predictions, focus, resamples)
+    columns = ["Where the prevalence is", "called so, and right", "not called so, and right"]
+    return (
+        f"<h2>At the bedside: calling {_text(focus)}</h2><div class='row'><div>{_table(columns, rows)}</div>"
+        f"{plot_decision(curve, evaluation.labels)}</div>"
+        '<p class="muted">Predictive values from sensitivity and specificity on these slices. Decision '
+        "curve: net benefit of acting on the model (colour), on all (dashes) and on none (0), at the "
+        f"prevalence of these slices ({100 * curve.prevalence:.0f} %); it presumes calibrated "
+        "probabilities.</p>"
+    )
+
+
+def _subgroups(evaluation: Evaluation, focus: str) -> str:
+    rows = [
+        (f"{group.column}: {group.value} (n = {group.figures.n:,})", group.figures.per_class[focus].auc)
+        for groups in evaluation.subgroups.values()
+        for group in groups
+        if group.against in (None, focus)
+    ]
+    if not rows:
+        return ""
+    overall = evaluation.figures.per_class[focus].auc
+    return f"<h2>Subgroups: AUC of {_text(focus)}</h2>" + plot_forest(
+        [("all", overall), *rows], reference=overall.value
+    )
+
+
+def _method(evaluation: Evaluation) -> str:
+    unit = evaluation.predictions.unit
+    draws = len(evaluation.resamples.weights)
+    openings = evaluation.circumstances.openings
+    opened = f"The test part was opened {openings} time(s) for this run. " if openings else ""
+    return (
+        f"<h2>How the intervals were made</h2><p>{draws:,} resamples of whole {unit}s, drawn with "
+        f"replacement (seed {evaluation.seed}); 95 % expanded percentiles (Hesterberg 2015); Wilson's "
+        f"interval over {unit}s where every resample agrees; none below three. "
+        f"{opened}AUCs are one class against the others; means are over the classes that are present.</p>"
+    )
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{_text(name)}</th>" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="n">{_text(cell)}</td>' for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _words(name: str) -> str:
+    named = {"macro_f1": "Mean F1 over classes", "macro_auc": "Mean AUC over classes"}
+    return named.get(name, name.replace("_", " ").capitalize())
+
+
+def _text(value: str) -> str:
+    return html.escape(value)
