@@ -1,9 +1,9 @@
 """Packs panels into one block of bytes: a JSON header, then the compressed rasters that it points into.
 
-A raster is sent as differences to the row above, 16-bit ones zigzag-coded and split into a low and a high
-byte plane, then zlib at its fastest: as small as PNG on 8-bit CT (0.15 MB for 512 x 512 in either, noise is
-noise), works for 16 bits, and comes back exact in every browser, which a decoded PNG does not where canvas
-reading is fuzzed.
+A raster is sent as differences to the row above (heat, which is smooth, also to the pixel before), 16-bit ones
+zigzag-coded and split into a low and a high byte plane, then zlib at its fastest. A real 512 x 512 slice takes
+0.11 MB in 8 bits, as PNG does, 0.22 MB in HU (PNG 0.27), a heatmap 0.1 MB. It comes back exact in every browser,
+which pixels read from a decoded PNG do not where the browser blurs them for privacy.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def compress(array: NDArray[Any]) -> bytes:
         difference = array.copy()
         difference[1:] -= array[:-1]
         return zlib.compress(difference.tobytes(), 1)
-    signed = array.view(np.int16)
-    step = signed.copy()
-    step[1:] -= signed[:-1]  # wraps on purpose: the browser's sum wraps back
+    step = array.view(np.int16).copy()
+    step[1:] -= array.view(np.int16)[:-1]  # wraps on purpose: the browser's sum wraps back
+    if array.dtype == np.uint16:
+        step[:, 1:] -= step[:, :-1].copy()
     zigzag = ((step << 1) ^ (step >> 15)).view(np.uint16)
     low, high = (zigzag & 255).astype(np.uint8), (zigzag >> 8).astype(np.uint8)
     return zlib.compress(low.tobytes() + high.tobytes(), 1)
@@ -74,6 +75,8 @@ def decompress(data: bytes, *, dtype: str, shape: tuple[int, ...]) -> NDArray[An
     low, high = raw.reshape(2, *shape).astype(np.uint16)
     zigzag = low | (high << 8)
     step = (zigzag >> 1).astype(np.int16) ^ -(zigzag & 1).astype(np.int16)
+    if dtype == "uint16":
+        step = np.cumsum(step, axis=1, dtype=np.int16)
     return np.cumsum(step, axis=0, dtype=np.int16).view(dtype)
 
 

@@ -21,19 +21,22 @@ async function decodeRaster(meta, blobs) {
   const count = rows * stride;
   const expected = meta.dtype === "uint8" ? count : 2 * count;
   if (raw.length !== expected) throw new Error(`a raster has ${raw.length} bytes, expected ${expected}`);
-  let data;
-  if (meta.dtype === "uint8") {
-    data = raw;
-    for (let i = stride; i < count; i++) data[i] += data[i - stride]; // wraps, as the packing did
-  } else {
-    data = meta.dtype === "int16" ? new Int16Array(count) : new Uint16Array(count);
-    for (let i = 0; i < count; i++) {
-      const zigzag = raw[i] | (raw[count + i] << 8);
-      const step = (zigzag >>> 1) ^ -(zigzag & 1);
-      data[i] = i < stride ? step : data[i - stride] + step;
-    }
+  const data = meta.dtype === "uint8" ? raw : unzigzag(raw, count, meta.dtype);
+  if (meta.dtype === "uint16") {
+    for (let i = 0; i < count; i++) if (i % stride >= channels) data[i] += data[i - channels];
   }
+  for (let i = stride; i < count; i++) data[i] += data[i - stride]; // wraps, as the packing did
   return { data, rows, columns, channels };
+}
+
+// Small numbers of either sign from their low and high byte planes.
+function unzigzag(raw, count, dtype) {
+  const data = dtype === "int16" ? new Int16Array(count) : new Uint16Array(count);
+  for (let i = 0; i < count; i++) {
+    const zigzag = raw[i] | (raw[count + i] << 8);
+    data[i] = (zigzag >>> 1) ^ -(zigzag & 1);
+  }
+  return data;
 }
 
 // A heatmap's values, brought to the base picture's size by value (not by colour) with pixel centres aligned.
