@@ -21,11 +21,11 @@ class Viewer {
     root.append(this.toolbar.root, this.message, this.grid);
     root.addEventListener("keydown", (event) => this.onKey(event));
     this.observer = new ResizeObserver(() => this.changed());
-    this.observer.observe(this.grid);
   }
 
   async update(bytes, send) {
     this.send = send;
+    this.observer.observe(this.grid); // again after a visit to another page has ended it
     const asked = ++this.asked;
     let incoming;
     try {
