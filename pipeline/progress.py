@@ -21,6 +21,20 @@ def no_progress(done: int, total: int, message: str = "") -> None:
     """Report to nobody."""
 
 
+def section(progress: Progress, start: float, stop: float) -> Progress:
+    """Return a progress whose whole is the stretch from `start` to `stop` (shares of 1) of a longer one.
+
+    >>> section(lambda done, total, message: print(done, total, message), 0.5, 1.0)(1, 4, "a quarter")
+    625 1000 a quarter
+    """
+
+    def report(done: int, total: int, message: str = "") -> None:
+        share = done / total if total else 0.0
+        progress(round(1000 * (start + (stop - start) * share)), 1000, message)
+
+    return report
+
+
 def show_progress(done: int, total: int, message: str) -> None:
     """Draw the progress on stderr: one line that stays in place on a terminal, a line a report in a log."""
     share = f"{100 * done / total:3.0f} %" if total else f"{done}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import cv2
@@ -31,6 +31,8 @@ class Body:
     warp: Warp
     mediastinum: Mediastinum
     abdomen: Abdomen
+    # The diaphragm by the grid's side, worked out when first needed: level at each place.
+    domes: dict[int, Field] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, traits: Traits) -> Body:
@@ -84,8 +86,11 @@ def lung_alpha(body: Body, plane: float, *, size: int = SIZE) -> Field:
 def _above_diaphragm(body: Body, canvas: Canvas, level: float, size: int) -> Field | float:
     if level < min(body.abdomen.right_top, body.abdomen.left_top) - 0.03:
         return 1.0
-    columns, rows = canvas.grid_mm(canvas.pixels.shape[0] // min(size, HALF))
-    dome = body.abdomen.dome_level(columns, rows).astype(np.float32)
+    side = min(size, HALF)
+    if side not in body.domes:
+        columns, rows = canvas.grid_mm(canvas.pixels.shape[0] // side)
+        body.domes[side] = body.abdomen.dome_level(columns, rows).astype(np.float32)
+    dome = body.domes[side]
     # A thick slice holds both lung and liver where the dome is flat: the edge is soft there.
     softness = max(body.traits.scanner.thickness_mm, 1.5) / body.traits.length_mm
     above = np.clip((dome - level) / softness + 0.5, 0, 1)

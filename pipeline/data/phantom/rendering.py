@@ -42,7 +42,9 @@ def tissue_hu(
     """Return the painted tissues in HU, (SIZE, SIZE), with the unevenness of real organs."""
     # The skin stays smooth; what lies inside may waver, and where it wavers away there is fat.
     inner = np.maximum(cv2.remap(canvas.pixels, *ripple, cv2.INTER_NEAREST), np.uint8(Tissue.FAT))
-    fine = table[np.where(outline.pixels == Tissue.FAT, inner, outline.pixels)]
+    labels = outline.pixels.copy()
+    cv2.copyTo(inner, cv2.compare(outline.pixels, float(Tissue.FAT), cv2.CMP_EQ), labels)
+    fine = cv2.LUT(labels, table)
     hu = cv2.resize(fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     grain = rng.standard_normal((SIZE // 4, SIZE // 4), dtype=np.float32)
     uneven = cv2.resize(grain, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
@@ -96,7 +98,7 @@ def cloth_hu(body_mask: NDArray[np.bool_], rng: np.random.Generator) -> Field:
 
 
 def reconstruction_noise(
-    traits: Traits, rng: np.random.Generator, *, amplitude: float, streaks: NDArray[np.float32] | None
+    traits: Traits, rng: np.random.Generator, *, amplitude: float, streaks: NDArray[np.float32]
 ) -> Field:
     """Return noise as a filtered back projection makes it, HU, (SIZE, SIZE).
 
@@ -110,9 +112,11 @@ def reconstruction_noise(
     white = rng.standard_normal((SIZE, SIZE), dtype=np.float32)
     band = cv2.GaussianBlur(white, (0, 0), fine) - cv2.GaussianBlur(white, (0, 0), coarse)
     band *= amplitude / float(band[::7, ::7].std())
-    if streaks is not None:
-        lines = cv2.GaussianBlur(white, (0, 0), sigmaX=22, sigmaY=0.7)
-        band += lines * (streaks * (amplitude * 1.5 / float(lines[::5, ::5].std())))
+    if streaks.max() > 0.02:
+        narrow = cv2.resize(white, (SIZE // 4, SIZE), interpolation=cv2.INTER_AREA)
+        narrow = cv2.GaussianBlur(narrow, (0, 0), sigmaX=5.5, sigmaY=0.7)
+        narrow *= streaks * (amplitude * 1.5 / float(narrow.std()))
+        band += cv2.resize(narrow, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     return band
 
 

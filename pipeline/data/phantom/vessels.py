@@ -117,10 +117,12 @@ def _grow(
     count, first = len(nodes), len(roots)
     parent = np.full(count, -1)
     length = np.zeros(count)
+    squared = np.einsum("ij,ij->i", nodes, nodes)
     for index in range(first, count):
-        gap = nodes[:index] - nodes[index]
-        gap = np.sqrt(np.einsum("ij,ij->i", gap, gap))
-        best = int(np.argmin(gap + _BALANCE * length[:index]))
+        # |a - b|^2 = a.a + b.b - 2 a.b: one product of a matrix and a vector for all distances.
+        gap = squared[:index] + squared[index] - 2 * (nodes[:index] @ nodes[index])
+        np.sqrt(np.maximum(gap, 0, out=gap), out=gap)
+        best = int((gap + _BALANCE * length[:index]).argmin())
         parent[index] = best
         length[index] = length[best] + gap[best]
     load = np.zeros(count)
