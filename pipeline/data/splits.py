@@ -26,6 +26,8 @@ from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parque
 
 PARTS = ("train", "val", "calibration", "test")
 SHARES: Mapping[str, float] = {"train": 0.60, "val": 0.15, "calibration": 0.10, "test": 0.15}
+# Of a class with few groups, training gets one first, then the test that everyone will quote.
+NEEDS: Mapping[str, float] = {"train": 8.0, "test": 4.0, "val": 2.0, "calibration": 1.0}
 MIN_CALIBRATION_GROUPS = 2
 GROUPINGS = ("patient", "cluster", "none")
 GroupBy = Literal["patient", "cluster", "none"]
@@ -153,7 +155,8 @@ def divide(
         )
     parts, notes = _parts_for(counts, group_by)
     shares = np.array([SHARES[part] for part in parts])
-    dealt = allocate_groups(counts.to_numpy(), shares=shares / shares.sum(), seed=seed)
+    needs = np.array([NEEDS[part] for part in parts])
+    dealt = allocate_groups(counts.to_numpy(), shares=shares / shares.sum(), needs=needs, seed=seed)
     part_of = pd.Series(np.array(parts, object)[dealt], index=counts.index)
     fold_of = _deal_folds(counts, part_of, folds, seed)
     table = pd.DataFrame(
@@ -250,7 +253,9 @@ def _deal_folds(counts: pd.DataFrame, part_of: pd.Series, folds: int | None, see
             f"{len(open_groups)} folds."
         )
     shares = np.full(folds, 1 / folds)
-    fold_of[open_groups] = allocate_groups(counts.loc[open_groups].to_numpy(), shares=shares, seed=seed)
+    fold_of[open_groups] = allocate_groups(
+        counts.loc[open_groups].to_numpy(), shares=shares, needs=np.ones(folds), seed=seed
+    )
     return fold_of
 
 
