@@ -153,6 +153,8 @@ class EpochEnd(keras.callbacks.Callback):
             # Without the optimizer, which a compiled model would save too: three times the bytes.
             bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
             save_weights(bare, self.journal.run.artifacts / BEST)
+            figures = {key: float(value) for key, value in logs.items() if key.startswith("val_")}
+            self.journal.best(epoch, figures | {"epoch": float(epoch)})
             self._tell_best()
 
     def _tell_best(self) -> None:
@@ -164,7 +166,7 @@ class EpochEnd(keras.callbacks.Callback):
         rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         values = {key: float(value) for key, value in logs.items()}
         values |= {"learning_rate": float(rate), "seconds": seconds, "images_per_second": self.curves.rate}
-        self.journal.epoch(epoch, values | {"best_epoch": float(self.state.best_epoch)})
+        self.journal.epoch(epoch, values)
         self.journal.say(
             f"Epoch {epoch} of {self.config.epochs}: loss {values['loss']:.4f}, validation loss "
             f"{values['val_loss']:.4f}, AUC {values['val_auc']:.4f}, accuracy {values['val_accuracy']:.4f}; "

@@ -96,6 +96,7 @@ def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progr
     validation = EvalBatches(
         _part(plan, cache, "val"), image_size=config.image_size, batch_size=batches.batch_size
     )
+    journal.store.log_params(journal.run.id, {"steps_per_epoch": len(batches)})
     compile_model(model, config, steps_per_epoch=len(batches))
     checkpoint = journal.run.artifacts / FILE
     state = load_state(checkpoint, model) if checkpoint.is_file() else TrainingState()

@@ -65,7 +65,11 @@ class Journal:
         self.epochs = [row for row in self.epochs if row["epoch"] < epoch]
         self.epochs.append({"epoch": epoch, **values})
         atomic_write_parquet(self.run.artifacts / "history.parquet", pd.DataFrame(self.epochs))
-        self._write([(epoch, dict(values))])
+        self._write([(epoch, {"epoch": epoch, **values})])
+
+    def best(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Write how the best epoch so far stands, as `best_<metric>`, for tables of runs."""
+        self._write([(epoch, {f"best_{key}": value for key, value in values.items()})])
 
     def restore(self, epoch: int) -> None:
         """Go on after `epoch` epochs of an earlier process."""

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 
 from models import load_weights
@@ -26,7 +25,7 @@ from pipeline.workspace import atomic_write_json, atomic_write_parquet
 
 _PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "openvino", "mlflow-skinny")
 _SEEN = ["slice_id", "content_hash", "perceptual_hash", "patient_id", "part"]
-_CARRIED = ["slice_id", "patient_id", "group", "part", "source", "label"]
+_NOT_CARRIED = ["content_hash", "perceptual_hash"]
 
 
 def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progress: Progress) -> None:
@@ -41,7 +40,7 @@ def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progr
         rows = plan.part(part)
         progress(0, 1, f"Predicting the {part} part")
         if len(rows):
-            table = predictions_table(engine, _images(plan, cache, part), _carried(rows))
+            table = predictions_table(engine, _images(plan, cache, part), rows.drop(columns=_NOT_CARRIED))
             atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
 
 
@@ -81,7 +80,3 @@ class CachedImages(Sequence[np.ndarray]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._array[self._rows[index]]
-
-
-def _carried(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[[column for column in _CARRIED if column in rows]]

@@ -12,6 +12,7 @@ from pipeline.cache.store import SliceCache
 from pipeline.data.index import load_index
 from pipeline.data.labels import order_labels
 from pipeline.data.splits import PARTS, load_split
+from pipeline.data.table import COLUMNS
 from pipeline.preprocessing.recipe import Recipe, load_recipe
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError, TooFewSlicesError
@@ -28,7 +29,7 @@ class Plan:
         split: name, hash, dataset, group_by and seed of the split.
         classes: in the order of the model's outputs.
         table: one row a slice in a part: `slice_id`, `label`, `part`, `group`, `content_hash`,
-            `perceptual_hash`, `patient_id`, `source`.
+            `perceptual_hash`, `patient_id`, `source`, and further columns of the data set's labels file.
     """
 
     config: TrainConfig
@@ -68,7 +69,8 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
     split = load_split(workspace, config.dataset, config.split)
     facts = {key: getattr(split, key) for key in ("name", "hash", "dataset", "group_by", "seed")}
     parts = split.table[["slice_id", "group"]].assign(part=split.parts(config.fold).to_numpy())
-    table = parts.merge(index[[key for key in _KEPT if key in index]], on="slice_id")
+    further = [column for column in index if column not in COLUMNS]  # a labels file's own: subgroups
+    table = parts.merge(index[[*_KEPT, *further]], on="slice_id")
     table = table[table["label"].notna() & table["part"].isin(PARTS)]
     if config.classes is not None:
         table = table[table["label"].isin(config.classes)]

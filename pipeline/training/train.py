@@ -102,8 +102,10 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     journal.flush()
     if fitted.state.best_epoch:
         outcome.write_outcome(run, plan, cache, model, switch)
-    ending = "stopped on request" if fitted.stopped else "ended early" if fitted.ended_early else "done"
-    journal.say(f"Training {ending} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
+    ending = "stopped" if fitted.stopped else "early" if fitted.ended_early else "complete"
+    store.set_tag(run.id, "ending", ending)
+    words = {"stopped": "stopped on request", "early": "ended early", "complete": "complete"}[ending]
+    journal.say(f"Training {words} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
     if fitted.stopped:
         raise JobStopped(
             f"Stopped on request; the best weights (epoch {fitted.state.best_epoch}) are exported."
