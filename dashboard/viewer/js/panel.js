@@ -77,6 +77,7 @@ class PanelView {
     context.fillRect(0, 0, this.box.width, this.box.height);
     const place = placement(this.view, this.picture, this.box);
     this.place = place;
+    this.stage.style.touchAction = this.view.zoom > LEAST_ZOOM ? "none" : "pan-y"; // a finger scrolls past, or pans
     this.drawLayer(context, this.layers[0], place, 1);
     context.save();
     const divider = this.dividerAt();
