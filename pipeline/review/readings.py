@@ -1,0 +1,114 @@
+"""Readings as a table, one row a slice that somebody read, and its exports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from pipeline.review.store import ReviewStore
+
+NOTICE = "Research use only - not for diagnosis"
+COLUMNS = (
+    "reading_id", "reader", "dataset", "slice_id", "run", "worklist", "blind_label", "blind_seconds",
+    "blind_corrected_to", "model_status", "model_label", "model_scores", "model_calibrated", "heatmap_method",
+    "final_label", "note", "final_seconds", "agreed", "overrode", "changed", "corrections", "shown_at",
+    "first_read_at", "opinion_at", "final_at", "app_version",
+)  # fmt: skip
+
+
+def load_readings(
+    store: ReviewStore,
+    *,
+    reader: str | None = None,
+    run: str | None = None,
+    dataset: str | None = None,
+) -> pd.DataFrame:
+    """Return one row a reading, oldest first, as it stands after its corrections.
+
+    `blind_label` is what the reader said first, whatever was corrected later; `blind_corrected_to` what they
+    say they meant. `changed` tells whether the final label differs from the first. A reading without its end
+    has no `final_label`.
+    """
+    rows = store.rows()
+    shown = {row["first_read"]: row for row in rows["opinions"]}
+    meant = {row["corrects"]: row["label"] for row in rows["first_reads"] if row["corrects"]}
+    finals: dict[str, list[dict[str, Any]]] = {}
+    for row in rows["final_reads"]:
+        finals.setdefault(row["first_read"], []).append(row)
+    found = [
+        _reading(first, meant.get(first["id"]), shown.get(first["id"]), finals.get(first["id"], []))
+        for first in rows["first_reads"]
+        if not first["corrects"]
+        and reader in (None, first["reader"])
+        and run in (None, first["run"])
+        and dataset in (None, first["dataset"])
+    ]
+    return pd.DataFrame(found, columns=list(COLUMNS), dtype=object)
+
+
+def export_csv(readings: pd.DataFrame) -> str:
+    """Return the readings as CSV text, with the notice in a last column.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe before them.
+    """
+    safe = readings.copy()
+    for column in safe.columns:
+        safe[column] = [
+            f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+            for value in safe[column]
+        ]
+    return str(safe.assign(notice=NOTICE).to_csv(index=False, lineterminator="\n"))
+
+
+def export_json(store: ReviewStore, readings: pd.DataFrame) -> str:
+    """Return the readings as JSON text, with the head of the audit's chain: later it shows if any is gone."""
+    chain = store.verify_chain()
+    records = [
+        {key: json.loads(value) if key == "model_scores" and value else value for key, value in row.items()}
+        for row in readings.astype(object).where(readings.notna(), None).to_dict(orient="records")
+    ]
+    document = {
+        "notice": NOTICE,
+        "audit": {"rows": chain.rows, "head": chain.head, "intact": chain.intact, "problem": chain.problem},
+        "readings": records,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _reading(
+    first: dict[str, Any], meant: str | None, shown: dict[str, Any] | None, finals: list[dict[str, Any]]
+) -> dict[str, Any]:
+    corrected = {row["corrects"] for row in finals}
+    last = next((row for row in finals if row["id"] not in corrected), None)
+    row = {
+        "reading_id": first["id"],
+        **{name: first[name] for name in ("reader", "dataset", "slice_id", "run", "worklist", "shown_at")},
+        "blind_label": first["label"],
+        "blind_seconds": first["seconds"],
+        "blind_corrected_to": meant,
+        "first_read_at": first["recorded_at"],
+        "corrections": max(0, len(finals) - 1) + (meant is not None),
+        "app_version": first["app_version"],
+    }
+    if shown is not None:
+        row |= {
+            "model_status": shown["status"],
+            "model_label": shown["label"],
+            "model_scores": shown["scores"],
+            "model_calibrated": shown["calibrated"],
+            "heatmap_method": shown["heatmap_method"],
+            "opinion_at": shown["recorded_at"],
+        }
+    if last is not None:
+        row |= {
+            "final_label": last["label"],
+            "note": last["note"],
+            "final_seconds": last["seconds"],
+            "agreed": last["agreed"],
+            "overrode": last["overrode"],
+            "changed": last["label"] != first["label"],
+            "final_at": last["recorded_at"],
+        }
+    return row

@@ -1,0 +1,83 @@
+"""Agreement against scikit-learn and published numbers; what the model's opinion did to the readers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+from pipeline.evaluation.intervals import wilson
+from pipeline.review.agreement import agree, agreements, cohen_kappa, influence
+
+
+def _series(values):
+    return pd.Series(values, index=[f"s{n}" for n in range(len(values))], dtype=object)
+
+
+def test_kappa_of_a_published_table():
+    """Cohen's own kind of example: 35 of 50 alike, chance 0.5 -> 0.4."""
+    assert float(cohen_kappa(np.array([[20, 5], [10, 15]]))) == pytest.approx(0.4)
+
+
+def test_kappa_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 3, 100), rng.integers(0, 3, 100)
+    assert float(cohen_kappa(confusion_matrix(a, b))) == pytest.approx(cohen_kappa_score(a, b))
+
+
+def test_slices_without_both_labels_are_left_out():
+    found = agree(_series(["a", "b", None, "a"]), _series(["a", "a", "b", None]), _series(list("wxyz")))
+    assert (found.n, found.percent.value) == (2, 0.5)
+    none = agree(_series([None]), _series(["a"]), _series(["x"]))
+    assert none.n == 0 and "no slice has both" in none.kappa.reason
+
+
+def test_full_agreement_is_no_certainty():
+    labels, groups = _series(["a", "b"] * 10), _series(np.repeat(range(10), 2))
+    found = agree(labels, labels, groups)
+    low = wilson(10, 10)[0]
+    assert (found.percent.value, found.percent.low) == (1, pytest.approx(low))
+    assert (found.kappa.value, found.kappa.low) == (1, pytest.approx((low - 0.5) / 0.5))
+
+
+def test_one_label_throughout_has_no_kappa():
+    found = agree(_series(["a"] * 6), _series(["a"] * 6), _series(range(6)))
+    assert found.kappa.value is None and "same label" in found.kappa.reason
+
+
+def _readings():
+    """Six slices; the model says positive for all; the reference is positive for the first three."""
+    return pd.DataFrame(
+        {
+            "reader": "A",
+            "slice_id": [f"s{n}" for n in range(6)],
+            "blind_label": ["positive", "negative", "negative", "negative", "negative", "positive"],
+            "blind_corrected_to": [None, None, None, None, None, "negative"],
+            "model_label": "positive",
+            "final_label": ["positive", "positive", "negative", "positive", "negative", "negative"],
+        }
+    )
+
+
+REFERENCE = {f"s{n}": "positive" if n < 3 else "negative" for n in range(6)}
+
+
+def test_what_the_opinion_did():
+    found = influence(_readings(), REFERENCE)
+    assert (found.n, found.unchanged, found.helped, found.harmed) == (5, 3, 1, 1)
+    assert (found.followed_wrong, found.changed_otherwise) == (1, 0)
+
+
+def test_a_first_label_corrected_after_the_opinion_is_not_blind():
+    found = {(a.first, a.second): a for a in agreements(_readings(), REFERENCE, {})}
+    assert found["A, first label", "reference"].n == 5
+    assert found["A, final label", "reference"].n == 6
+    assert found["A, first label", "reference"].percent.value == pytest.approx(3 / 5)
+    assert found["A, final label", "reference"].percent.value == pytest.approx(4 / 6)
+    assert found["A, first label", "A, final label"].percent.value == pytest.approx(3 / 5)
+
+
+def test_readers_are_compared_on_the_slices_that_both_read():
+    other = _readings().assign(reader="B").iloc[1:4]
+    found = agreements(pd.concat([_readings(), other]), REFERENCE, {})
+    pair = next(a for a in found if a.second == "B, first label")
+    assert (pair.n, pair.percent.value) == (3, 1)

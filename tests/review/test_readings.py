@@ -1,0 +1,91 @@
+"""Exports and worklists."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from pipeline.review.readings import COLUMNS, export_csv, export_json, load_readings
+from pipeline.review.store import ReviewStore
+from pipeline.review.worklist import WorklistEmptyError, build_worklist, reading_slices
+from tests.review.test_store import OPINION, first, whole
+
+
+@pytest.fixture
+def store(workspace):
+    return ReviewStore.of(workspace)
+
+
+def test_csv_has_every_reading_and_the_notice(store):
+    whole(store, "s1")
+    first(store, "s2")
+    table = pd.read_csv(io.StringIO(export_csv(load_readings(store))))
+    assert list(table.columns) == [*COLUMNS, "notice"]
+    assert table["slice_id"].tolist() == ["s1", "s2"]
+    assert table["final_label"].isna().tolist() == [False, True]
+    assert set(table["notice"]) == {"Research use only - not for diagnosis"}
+
+
+def test_no_export_of_nothing_fails(store):
+    assert export_csv(load_readings(store)).count("\n") == 1
+    assert json.loads(export_json(store, load_readings(store)))["readings"] == []
+
+
+def test_a_note_is_no_formula(store):
+    read = first(store)
+    store.reveal(read, OPINION)
+    store.record_final(read, label="positive", note='=HYPERLINK("http://x")', seconds=1)
+    table = pd.read_csv(io.StringIO(export_csv(load_readings(store))))
+    assert table["note"][0].startswith("'=")
+    assert load_readings(store)["note"][0].startswith("=")
+
+
+def test_json_carries_the_head_of_the_chain(store):
+    whole(store)
+    document = json.loads(export_json(store, load_readings(store)))
+    assert document["audit"]["head"] == store.verify_chain().head
+    assert document["readings"][0]["model_scores"] == {"positive": 0.8, "negative": 0.2}
+    assert document["notice"] == "Research use only - not for diagnosis"
+
+
+def test_readings_are_found_by_reader_run_and_dataset(store):
+    whole(store, "s1")
+    whole(store, "s1", reader="B. Reader")
+    assert len(load_readings(store)) == 2
+    assert len(load_readings(store, reader="B. Reader")) == 1
+    assert len(load_readings(store, run="other")) == len(load_readings(store, dataset="other")) == 0
+
+
+def test_a_worklist_has_an_order_of_its_own_that_anyone_can_repeat():
+    slices = [f"s{n}" for n in range(50)]
+    found = build_worklist(slices, seed=3)
+    assert sorted(found) == sorted(slices) and found != slices
+    assert found == build_worklist(reversed(slices), seed=3) != build_worklist(slices, seed=4)
+    assert build_worklist(slices, seed=3, size=10) == found[:10]
+
+
+class _Run:
+    name, params = "first", {"dataset": "wards"}
+
+    def __init__(self, table):
+        self.table = table
+
+    def load_split(self):
+        return {"table": self.table}
+
+
+def test_only_test_slices_are_read_and_their_labels_stay_out():
+    table = {
+        "slice_id": ["a", "b", "c"],
+        "group": ["p", "q", "q"],
+        "part": ["train", "test", "test"],
+        "label": "x",
+    }
+    found = reading_slices(_Run(table))
+    assert found.to_dict(orient="list") == {"slice_id": ["b", "c"], "group": ["q", "q"]}
+
+
+def test_a_split_without_a_test_part_is_named():
+    with pytest.raises(WorklistEmptyError, match="python -m pipeline split wards"):
+        reading_slices(_Run({"slice_id": ["a"], "group": ["p"], "part": ["train"]}))
