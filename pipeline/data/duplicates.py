@@ -71,6 +71,18 @@ def find_duplicate_pairs(index: pd.DataFrame, fingerprints: NDArray[np.uint8]) -
     )
 
 
+def near_copies(fingerprint: NDArray[np.uint8], fingerprints: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which of (n, 32, 32) fingerprints are near-copies of one (32, 32) fingerprint, (n,) bool."""
+    one = fingerprint[None]
+    alike = _standardised(fingerprints.astype(np.float32)) @ _standardised(one.astype(np.float32))[0]
+    found = alike >= MIN_CORRELATION
+    detail = (
+        _standardised(_detail(fingerprints[found])) @ _standardised(_detail(one))[0] if found.any() else 0
+    )
+    found[found] = detail >= MIN_DETAIL_CORRELATION
+    return np.asarray(found, bool)
+
+
 def connected_components(
     count: int, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.int64]:

@@ -58,6 +58,7 @@ class SliceImage:
         channels_equal: whether the stored colour channels say the same (JPEG: compared by 8 x 8 blocks).
         frame, frames: which of how many, from 0.
         notes: what was done to it that its owner may want to know.
+        color_share: share of pixels whose channels lie clearly apart, [0, 1]; a photograph has much.
     """
 
     image: NDArray[Any]
@@ -70,6 +71,7 @@ class SliceImage:
     frames: int = 1
     header: DicomHeader | None = None
     notes: tuple[str, ...] = ()
+    color_share: float = 0.0
 
 
 def check_size(height: int, width: int) -> None:
