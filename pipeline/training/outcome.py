@@ -16,12 +16,13 @@ from pipeline.cache.store import SliceCache
 from pipeline.data.splits import PARTS
 from pipeline.inference.engine import FOLDER, Engine
 from pipeline.inference.export import export_engine
+from pipeline.inference.seen import with_fingerprints
 from pipeline.inference.table import keep_heat_range, predictions_table
 from pipeline.jobs import Progress
 from pipeline.runs import RunInfo
 from pipeline.training.callbacks import BEST
 from pipeline.training.plan import Plan
-from pipeline.workspace import atomic_write_json, atomic_write_parquet
+from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 
 _PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "openvino", "mlflow-skinny")
 _SEEN = ["slice_id", "content_hash", "perceptual_hash", "patient_id", "part"]
@@ -44,9 +45,10 @@ def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progr
             atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
 
 
-def write_seen(run: RunInfo, plan: Plan) -> None:
+def write_seen(workspace: Workspace, run: RunInfo, plan: Plan) -> None:
     """Write which slices and patients the model may have seen, before it sees any."""
-    atomic_write_parquet(run.artifacts / "seen.parquet", plan.table[_SEEN])
+    rows = with_fingerprints(workspace, plan.split["dataset"], plan.table[_SEEN])
+    atomic_write_parquet(run.artifacts / "seen.parquet", rows)
 
 
 def write_environment(run: RunInfo) -> None:

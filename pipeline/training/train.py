@@ -91,7 +91,7 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     from pipeline.training.callbacks import StopSwitch
     from pipeline.training.fit import build_model, fit_model
 
-    outcome.write_seen(run, plan)
+    outcome.write_seen(workspace, run, plan)
     outcome.write_environment(run)
     progress(0, 1, "Building the model")
     model = build_model(workspace, plan, channels=cache.channels)

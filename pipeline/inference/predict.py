@@ -1,0 +1,173 @@
+"""From a slice to an answer: gate, recipe, network, what was seen before; one slice or many files."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.data.reading import read_slice
+from pipeline.data.slice_image import SliceError, SliceImage
+from pipeline.data.statistics import display_grey
+from pipeline.explanation.overlay import draw_overlay
+from pipeline.inference.engine import Engine
+from pipeline.inference.gate import GateVerdict, is_chest_ct
+from pipeline.inference.prediction import Prediction, error_json
+from pipeline.inference.seen import SeenSlices
+from pipeline.jobs import Progress, no_progress
+from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.geometry import to_model_input
+from pipeline.preprocessing.lungs.verdict import LEAST_LUNG
+from pipeline.runs import RunInfo, RunStore
+from pipeline.workspace import Workspace, atomic_write_bytes
+
+NON_INFORMATIVE = "non-informative"
+
+
+def predict_slice(
+    engine: Engine, image: SliceImage, *, seen: SeenSlices | None = None, patient_id: str | None = None
+) -> Prediction:
+    """Say what the model makes of a slice.
+
+    Args:
+        engine: the exported model; its own recipe prepares the slice.
+        image: the slice.
+        seen: what the run was made with; without it, `seen` is `unknown`.
+        patient_id: whose slice it is, where known better than from its header.
+    """
+    clock = [time.perf_counter()]
+    gate = judge(image)
+    clock.append(time.perf_counter())
+    spacing = image.header.pixel_spacing if image.header is not None else None
+    preprocessed = preprocess_slice(
+        image.image, intensity=image.intensity, recipe=engine.recipe, pixel_spacing=spacing
+    )
+    facts = engine.facts
+    model_input = to_model_input(preprocessed.output, image_size=facts.image_size, channels=facts.channels)
+    clock.append(time.perf_counter())
+    outputs = engine.run(model_input[None])
+    clock.append(time.perf_counter())
+    known = seen.find(image, patient_id=patient_id) if seen is not None else "unknown"
+    clock.append(time.perf_counter())
+    label = engine.classes[int(outputs.logits[0].argmax())]
+    steps = ("gate", "preprocessing", "network", "seen")
+    return Prediction(
+        engine=engine,
+        image=image,
+        gate=gate,
+        preprocessed=preprocessed,
+        status="ok" if gate.passed else "rejected",
+        reason=_reason(gate, label, engine, preprocessed.verdict.lung_fraction),
+        label=label,
+        probabilities=_by_class(engine, outputs.probabilities[0]),
+        logits=_by_class(engine, outputs.logits[0]),
+        calibrated=False,
+        seen=known,
+        features=outputs.features[0],
+        model_input=model_input,
+        milliseconds={name: 1e3 * float(t) for name, t in zip(steps, np.diff(clock), strict=True)},
+    )
+
+
+def judge(image: SliceImage) -> GateVerdict:
+    """Ask the gate about a slice."""
+    return is_chest_ct(
+        image.image,
+        intensity=image.intensity,
+        modality=image.header.modality if image.header is not None else None,
+        color_share=image.color_share,
+    )
+
+
+def _reason(gate: GateVerdict, label: str, engine: Engine, lung_fraction: float) -> str:
+    if not gate.passed:
+        return " ".join(gate.reasons)
+    if label == NON_INFORMATIVE:
+        return "Too little lung is in view to judge: choose another slice."
+    if lung_fraction < LEAST_LUNG and NON_INFORMATIVE not in engine.classes:
+        return "Little lung is in view, and this model has no class for that: choose another slice."
+    return ""
+
+
+def _by_class(engine: Engine, values: np.ndarray) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(engine.classes, values, strict=True)}
+
+
+def predict_inputs(
+    workspace: Workspace,
+    run: str | RunInfo,
+    inputs: Sequence[Path],
+    *,
+    heatmaps: Path | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[dict[str, Any]]:
+    """Predict files, one JSON object (design: Commands, `predict`) each, in their order.
+
+    A file that cannot be read is an object with status `error`. Of a file with several frames the first is
+    read.
+
+    Args:
+        run: which model.
+        inputs: slices.
+        heatmaps: a folder for `<stem>.npy` (float32, the slice's size, logit margin a cell) and `<stem>.png`.
+        progress: told how many are done.
+
+    Raises:
+        RunNotFoundError, EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to predict
+            with.
+    """
+    found = RunStore(workspace).find(run) if isinstance(run, str) else run
+    engine = Engine.load(found)
+    seen = SeenSlices.load(found.artifacts)
+    stems: Counter[str] = Counter()
+    key = workspace.pseudonym_key()
+    for done, path in enumerate(inputs, start=1):
+        stems[path.stem] += 1
+        stem = path.stem if stems[path.stem] == 1 else f"{path.stem}-{stems[path.stem]}"
+        try:
+            prediction = predict_slice(engine, read_slice(path, key=key), seen=seen)
+        except SliceError as error:
+            yield error_json(input=str(path), reason=str(error))
+        else:
+            written = write_heatmap(prediction, heatmaps, stem) if heatmaps is not None else None
+            yield prediction.to_json(input=str(path), heatmap=written)
+        progress(done, len(inputs), str(path))
+
+
+def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None:
+    """Write the predicted class's heatmap as `<stem>.npy` and `<stem>.png`; return the array's path.
+
+    A rejected slice gets none.
+    """
+    if prediction.status != "ok":
+        return None
+    values = prediction.on_slice(prediction.heatmap.values)
+    target = folder / f"{stem}.npy"
+    atomic_write_bytes(target, _npy(values))
+    atomic_write_bytes(folder / f"{stem}.png", _png(draw_prediction(prediction, prediction.label, values)))
+    return str(target)
+
+
+def draw_prediction(prediction: Prediction, label: str, values: np.ndarray) -> np.ndarray:
+    """Draw a map of the slice's size over the slice, with scale and notice: uint8 RGB."""
+    grey = display_grey(prediction.image.image, intensity=prediction.image.intensity)
+    kind = "probability" if prediction.calibrated else "score (uncalibrated)"
+    title = f"{label}: {kind} {prediction.probabilities[label]:.2f} - logit margin a cell"
+    return draw_overlay(grey, values, limit=prediction.heat_limit(label), title=title)
+
+
+def _npy(values: np.ndarray) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, values.astype(np.float32), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _png(picture: np.ndarray) -> bytes:
+    return bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())

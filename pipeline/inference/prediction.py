@@ -1,0 +1,117 @@
+"""What a model says of one slice, with what must be said beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from pipeline.data.slice_image import SliceImage
+from pipeline.explanation.closed_form import Heatmap, closed_form_cam
+from pipeline.explanation.overlay import NOTICE
+from pipeline.explanation.placement import to_slice
+from pipeline.inference.engine import Engine
+from pipeline.inference.gate import GateVerdict
+from pipeline.preprocessing.apply import Preprocessed
+
+Status = Literal["ok", "rejected", "error"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer for one slice.
+
+    Attributes:
+        status: `rejected` where the gate says that it is no chest CT slice; the rest is there all the same.
+        reason: why it was rejected, or what to mind; empty where there is nothing to say.
+        label: the class with the greatest probability.
+        probabilities, logits: by class, in the order of the outputs.
+        calibrated: whether the probabilities were fitted to frequencies; else they are scores.
+        seen: see `pipeline.inference.seen`.
+        features: float32 (h, w, k), the network's last feature map.
+        model_input: float32 (size, size, channels), what the network saw.
+        milliseconds: of gate, preprocessing, network and search for known slices.
+    """
+
+    engine: Engine
+    image: SliceImage
+    gate: GateVerdict
+    preprocessed: Preprocessed
+    status: Status
+    reason: str
+    label: str
+    probabilities: dict[str, float]
+    logits: dict[str, float]
+    calibrated: bool
+    seen: str
+    features: np.ndarray
+    model_input: np.ndarray
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def heatmap(self) -> Heatmap:
+        """The heatmap of the predicted class."""
+        return self.heatmap_of(self.label)
+
+    def heatmap_of(self, label: str) -> Heatmap:
+        """Return what each cell adds to the margin of a class over the mean of the others."""
+        place = self.engine.classes.index(label)
+        return closed_form_cam(self.features, self.engine.cam, class_index=place)
+
+    def on_slice(self, values: np.ndarray) -> np.ndarray:
+        """Lay a map of the network's field over the slice: float32 of the slice's size."""
+        return to_slice(
+            values,
+            matrix=self.preprocessed.matrix,
+            output_size=self.preprocessed.output.shape[0],
+            shape=self.image.image.shape[:2],
+        )
+
+    def heat_limit(self, label: str | None = None) -> float:
+        """Return the end of the colour scale: the cohort's where it is known, else this map's own peak."""
+        if self.engine.facts.heat_range:
+            return self.engine.facts.heat_range
+        peak = float(np.abs(self.heatmap_of(label or self.label).values).max())
+        return peak if peak > 0 else 1.0
+
+    def to_json(self, *, input: str, heatmap: str | None = None) -> dict[str, Any]:
+        """Return the answer as the contract's JSON object. `heatmap` is the file it was written to."""
+        verdict = self.preprocessed.verdict
+        return {
+            "input": input,
+            "status": self.status,
+            "reason": self.reason,
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "calibrated": self.calibrated,
+            "seen": self.seen,
+            "heatmap": heatmap,
+            "notice": NOTICE,
+            "logits": self.logits,
+            "margin": self.heatmap.margin,
+            "heatmap_constant": self.heatmap.constant,
+            "heatmap_limit": self.heat_limit(),
+            "frame": self.image.frame,
+            "frames": self.image.frames,
+            "lungs": {"believed": verdict.plausible, "share_of_body": verdict.lung_fraction},
+            "architecture": self.engine.facts.architecture,
+            "model_sha256": self.engine.facts.sha256["model.bin"],
+            "recipe_hash": self.engine.facts.recipe_hash,
+        }
+
+
+def error_json(*, input: str, reason: str) -> dict[str, Any]:
+    """Return the contract's JSON object for an input that could not be read."""
+    return {
+        "input": input,
+        "status": "error",
+        "reason": reason,
+        "label": None,
+        "probabilities": {},
+        "calibrated": False,
+        "seen": "no",
+        "heatmap": None,
+        "notice": NOTICE,
+    }
