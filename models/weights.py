@@ -25,7 +25,7 @@ from models.registry import Architecture
 
 Arrays = dict[str, list[h5py.Dataset]]
 SUFFIX = ".weights.h5"
-PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo-model"
+PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo-model" / "demo-model"
 KINDS = "random, imagenet, phantom, run:RUN or file:PATH"
 
 
