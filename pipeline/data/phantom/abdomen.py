@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.phantom.geometry import Canvas, Keyframes, blob, offset, spline
-from pipeline.data.phantom.mediastinum import Mediastinum
 from pipeline.data.phantom.tissue import Tissue
 from pipeline.data.phantom.torso import chest_wall
 from pipeline.data.phantom.traits import Traits
@@ -75,7 +74,7 @@ class Abdomen:
         ripple = sum(a * np.sin(kc * columns + kr * rows) for a, kc, kr in self.waves)
         return top + depth * fall**1.9 + ripple
 
-    def paint(self, canvas: Canvas, traits: Traits, level: float, mediastinum: Mediastinum) -> None:
+    def paint(self, canvas: Canvas, traits: Traits, level: float) -> None:
         """Paint what lies inside the lower rib cage; lung is put over it where the diaphragm lies deeper."""
         if level < min(self.right_top, self.left_top) - 0.02:
             return
@@ -94,16 +93,20 @@ class Abdomen:
         stomach = spline(_STOMACH.at(level))
         canvas.fill(offset(stomach, 2.5), Tissue.MUSCLE)
         canvas.fill(stomach, Tissue.STOMACH)
-        self._paint_gas(canvas, level, stomach)
+        self._paint_gas(canvas, level, stomach, is_prone=traits.is_prone)
         if level > 0.95:
             for side in (-1, 1):
                 canvas.fill(blob((side * 56, 34 + 4 * side), (20, 26), angle=side * 0.5), Tissue.KIDNEY)
                 canvas.fill(blob((side * 48, 32 + 4 * side), (8, 10)), Tissue.FAT)
 
-    def _paint_gas(self, canvas: Canvas, level: float, stomach: NDArray[np.float64]) -> None:
-        if 0.74 < level:  # gas rises: a flat lower border when supine
+    def _paint_gas(
+        self, canvas: Canvas, level: float, stomach: NDArray[np.float64], *, is_prone: bool
+    ) -> None:
+        if 0.74 < level:  # gas rises, to a flat border
             gas = stomach * 0.94 + stomach.mean(axis=0) * 0.06
-            canvas.fill(np.minimum(gas, [np.inf, self.gas_row]), Tissue.GAS)
+            turned = 2 * stomach[:, 1].mean() - self.gas_row
+            level_border = np.maximum(gas[:, 1], turned) if is_prone else np.minimum(gas[:, 1], self.gas_row)
+            canvas.fill(np.column_stack([gas[:, 0], level_border]), Tissue.GAS)
         for column, row, middle, radius, height in self.bubbles:
             share = 1 - ((level - middle) / height) ** 2
             if share > 0.05:

@@ -109,7 +109,7 @@ class Patient:
         paint_skeleton(canvas, traits, level)
         if traits.missing_side:
             self._paint_empty_side(canvas, level)
-        self.body.abdomen.paint(canvas, traits, level, self.body.mediastinum)
+        self.body.abdomen.paint(canvas, traits, level)
         self.body.mediastinum.paint(canvas, level)
         paint_vertebra(canvas, traits, level)
         if traits.has_arms_down:

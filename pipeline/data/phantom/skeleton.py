@@ -21,6 +21,10 @@ _RIB_DROP = np.array([46, 58, 74, 88, 98, 104, 108, 104, 92, 76, 44, 22.0])  # m
 _RIB_END = np.array([1, 1, 1, 1, 1, 1, 1, 0.97, 0.9, 0.82, 0.6, 0.42])  # how far around each rib goes
 _CARTILAGE_FROM = 0.84
 _RIB_BACK, _RIB_FRONT = 8.95, 0.75  # control points of the chest wall where a rib begins and ends
+# Column, row, level, radius.
+_CLAVICLE = [(17, -66, 0.205, 8), (38, -70, 0.185, 6.5), (70, -62, 0.15, 5.5), (105, -34, 0.105, 5.5),
+    (140, -8, 0.075, 6), (168, 4, 0.06, 6.5)]  # fmt: skip
+_CLAVICLES_TO = 0.24  # level
 _BLADE = Keyframes.of(
     {
         0.07: [(96, 60), (112, 56), (130, 48), (150, 38), (166, 22)],
@@ -40,8 +44,9 @@ def paint_skeleton(canvas: Canvas, traits: Traits, level: float) -> None:
         _paint_humeral_head(canvas, level)
     _paint_ribs(canvas, traits, level)
     _paint_sternum(canvas, traits, level)
-    for tube in traits_clavicles(traits):
-        _paint_bone(canvas, *tube.section(canvas.plane), rim=1.6)
+    if level < _CLAVICLES_TO:
+        for tube in _clavicles(traits):
+            _paint_bone(canvas, *tube.section(canvas.plane), rim=1.6)
 
 
 def _paint_bone(canvas: Canvas, centers: Points, radii: np.ndarray, *, rim: float) -> None:
@@ -50,11 +55,9 @@ def _paint_bone(canvas: Canvas, centers: Points, radii: np.ndarray, *, rim: floa
     canvas.discs(centers[inside], radii[inside] - rim, Tissue.MARROW)
 
 
-def traits_clavicles(traits: Traits) -> list[Tube]:
+def _clavicles(traits: Traits) -> list[Tube]:
     """Return both collar bones, from the breastbone's top outwards and upwards."""
-    stations = [(17, -66, 0.205, 8), (38, -70, 0.185, 6.5), (70, -62, 0.15, 5.5), (105, -34, 0.105, 5.5),
-        (140, -8, 0.075, 6), (168, 4, 0.06, 6.5)]  # fmt: skip
-    return [Tube.through(np.array(stations) * [side, 1, 1, 1], traits.length_mm) for side in (1, -1)]
+    return [Tube.through(np.array(_CLAVICLE) * [side, 1, 1, 1], traits.length_mm) for side in (1, -1)]
 
 
 def paint_vertebra(canvas: Canvas, traits: Traits, level: float) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Tissue(IntEnum):
-    """Labels painted on a canvas; LUNG marks nothing here, its own canvas does."""
+    """Labels painted on a canvas. Lung has none: it is put over the tissues as a share of each pixel."""
 
     AIR = 0
     SKIN = 1
@@ -35,7 +35,6 @@ class Tissue(IntEnum):
     THYROID = 21
     GLAND = 22
     CALCIFICATION = 23
-    NODE = 24
 
 
 _HU = {
@@ -63,7 +62,6 @@ _HU = {
     Tissue.THYROID: 95,
     Tissue.GLAND: 15,
     Tissue.CALCIFICATION: 500,
-    Tissue.NODE: 38,
 }
 _CONTRAST = {
     Tissue.HEART: 95,
