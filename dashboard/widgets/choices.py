@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import loaders
+from dashboard.widgets.parts import synthetic_badge
 
 if TYPE_CHECKING:
     from pipeline.data.datasets import DatasetInfo
@@ -39,11 +40,15 @@ def remember(name: str, value: str | None) -> None:
 def dataset_picker(*, label: str = "Data set", only: Sequence[str] | None = None) -> DatasetInfo | None:
     """Draw the choice of data set (bound to `?dataset=`) and return it; None where there is none.
 
-    A new data set forgets the chosen slice. `only` limits the names offered.
+    A new data set forgets the chosen slice. `only` limits the names offered. Synthetic data gets its badge
+    here, as a synthetic run does in `run_picker`: pages need not think of it.
     """
     found = {info.name: info for info in loaders.datasets() if only is None or info.name in only}
     name = _pick("dataset", label, list(found), forgets=("slice",))
-    return found[name] if name is not None else None
+    if name is None:
+        return None
+    synthetic_badge(found[name].synthetic)
+    return found[name]
 
 
 def run_picker(
@@ -62,7 +67,10 @@ def run_picker(
         if matches:
             remember("run", matches[0])
     run_id = _pick("run", label, list(found), describe=lambda key: found[key].name or key[:8])
-    return found[run_id] if run_id is not None else None
+    if run_id is None:
+        return None
+    synthetic_badge(found[run_id].tags.get("synthetic") == "true")
+    return found[run_id]
 
 
 def _pick(
@@ -89,5 +97,5 @@ def _pick(
             remember(other, None)
 
     st.session_state[key] = chosen
-    st.selectbox(label, options, key=key, format_func=describe, on_change=changed, width=240)
+    st.selectbox(label, options, key=key, format_func=describe, on_change=changed, width=280)
     return chosen

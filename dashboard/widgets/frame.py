@@ -45,7 +45,7 @@ def page_header(title: str, question: str) -> DeltaGenerator:
 
     `with page_header("Explore", "What is in this data?"): dataset = dataset_picker()`
     """
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="page-header"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page-header"):
         st.html(
             f'<div class="h-header"><h1>{html.escape(title)}</h1><p>{html.escape(question)}</p></div>',
             width="stretch",
@@ -53,7 +53,7 @@ def page_header(title: str, question: str) -> DeltaGenerator:
         return st.container(
             horizontal=True,
             horizontal_alignment="right",
-            vertical_alignment="bottom",
+            vertical_alignment="center",
             width="content",
             gap="small",
         )

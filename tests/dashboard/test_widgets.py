@@ -59,7 +59,9 @@ def picker_page() -> None:
 @pytest.fixture
 def datasets(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def have(*names: str) -> None:
-        monkeypatch.setattr(loaders, "datasets", lambda: [SimpleNamespace(name=name) for name in names])
+        monkeypatch.setattr(
+            loaders, "datasets", lambda: [SimpleNamespace(name=name, synthetic=False) for name in names]
+        )
 
     return have
 
