@@ -42,6 +42,9 @@ def describe_file(path: Path, *, key: bytes | None = None) -> tuple[list[dict[st
         rows, fingerprints = _failed(path, SliceError("too-large", "It takes more memory than one file may."))
     except SliceError as error:
         rows, fingerprints = _failed(path, error)
+    except Exception as error:  # one file's oddity must not end the worker that others wait for
+        reason = f"Its decoder broke down ({type(error).__name__})."
+        rows, fingerprints = _failed(path, SliceError("crashed", reason))
     return rows, np.stack(fingerprints)
 
 

@@ -169,10 +169,11 @@ def _relative(given: str, source: Path, csv_path: Path, line: int) -> str:
     """Return `given` relative to `source`, with `/`, its `..` and links resolved if need be."""
     text = given.replace("\\", "/")
     plain = PurePosixPath(text)
-    if not plain.is_absolute() and ".." not in plain.parts and ":" not in plain.parts[0]:
+    drive = re.match(r"[A-Za-z]:/", text) is not None
+    if not plain.is_absolute() and ".." not in plain.parts and not drive:
         return str(plain)
     resolved = Path(source, text).resolve()
-    if not resolved.is_relative_to(source.resolve()):
+    if drive or not resolved.is_relative_to(source.resolve()):
         raise LabelsError(
             f"{csv_path.name}, line {line}: {given!r} lies outside the folder {source}. Paths are relative "
             f"to it; "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.describe import failed_row
-from pipeline.data.sandbox import TIMEOUT_SECONDS, WORKERS, Worker, WorkerDiedError
+from pipeline.data.sandbox import TIMEOUT_SECONDS, WORKERS, Worker, WorkerDiedError, borrowed_worker
 from pipeline.data.scan import FoundFile
 from pipeline.data.statistics import FINGERPRINT_SIDE
 
@@ -47,7 +47,7 @@ def describe_files(
 
 
 class _Feeder(threading.Thread):
-    """One thread with one worker, taking chunks until none is left."""
+    """One thread with one worker of this process, taking chunks until none is left."""
 
     def __init__(
         self,
@@ -59,35 +59,34 @@ class _Feeder(threading.Thread):
         super().__init__(daemon=True)
         self._source, self._chunks, self._results = source, chunks, results
         self._key = key.hex() if key else None
-        self._worker = Worker()
         self._stopping = threading.Event()
 
     def run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                try:
-                    chunk = self._chunks.popleft()
-                except IndexError:
-                    return
-                self._describe_chunk(deque(chunk))
+            with borrowed_worker() as worker:
+                while not self._stopping.is_set():
+                    try:
+                        chunk = self._chunks.popleft()
+                    except IndexError:
+                        return
+                    self._describe_chunk(worker, deque(chunk))
+                worker.close()  # it may still be busy with files that nobody waits for
         except Exception as error:
             self._put(error)
-        finally:
-            self._worker.close()
 
     def stop(self) -> None:
         """End after the file at hand."""
         self._stopping.set()
 
-    def _describe_chunk(self, waiting: deque[FoundFile]) -> None:
+    def _describe_chunk(self, worker: Worker, waiting: deque[FoundFile]) -> None:
         while waiting and not self._stopping.is_set():
             for file in waiting:
                 path = str(self._source / file.path)
-                self._worker.send({"verb": "describe", "path": path, "key": self._key})
+                worker.send({"verb": "describe", "path": path, "key": self._key})
             try:
                 while waiting and not self._stopping.is_set():
                     patience = TIMEOUT_SECONDS + waiting[0].bytes / 2**20 * SECONDS_PER_MIB
-                    answer, fingerprints = self._worker.receive(timeout=patience)
+                    answer, fingerprints = worker.receive(timeout=patience)
                     rows = _with_bytes(answer["rows"], fingerprints)
                     self._put((waiting.popleft(), rows))
             except WorkerDiedError as died:

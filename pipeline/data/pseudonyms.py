@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
 # What anonymisers write in the place of an id: not one person, but everybody.
 _NOBODY = frozenset(
-    {"", "0", "anon", "anonym", "anonymous", "anonymized", "anonymised", "none", "unknown", "na"}
+    {"", "anon", "anonym", "anonymous", "anonymized", "anonymised", "none", "unknown", "na"}
 )
 
 
@@ -21,7 +22,7 @@ def pseudonym(value: str | None, *, key: bytes | None, kind: str) -> str | None:
         kind: "patient", "study" or "series"; its first letter begins the pseudonym.
     """
     identifier = (value or "").strip().strip("\0")
-    if key is None or identifier.lower().strip("0_- ") in _NOBODY:
+    if key is None or re.sub(r"[\W_0]+", "", identifier.lower()) in _NOBODY:
         return None
     digest = hmac.new(
         key, f"{kind}:{identifier}".encode("utf-8", "surrogateescape"), hashlib.sha256

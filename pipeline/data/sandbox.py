@@ -38,9 +38,10 @@ class SandboxError(HilumError):
 class WorkerDiedError(Exception):
     """The worker ended without an answer. `timed_out` says whether it was killed for taking too long."""
 
-    def __init__(self, *, timed_out: bool) -> None:
-        super().__init__("timed out" if timed_out else "died")
+    def __init__(self, *, timed_out: bool, status: int | None = None) -> None:
+        super().__init__("timed out" if timed_out else f"ended with status {status}")
         self.timed_out = timed_out
+        self.status = status
 
     def as_slice_error(self) -> SliceError:
         """Return what the death means for the file that was being read."""
@@ -48,7 +49,7 @@ class WorkerDiedError(Exception):
             return SliceError(
                 "timeout", f"Reading it took more than {TIMEOUT_SECONDS:.0f} s and was given up."
             )
-        return SliceError("crashed", "Its decoder broke down: the file is damaged, or made to do harm.")
+        return SliceError("crashed", f"Its decoder broke down (status {self.status}).")
 
 
 class Worker:
@@ -95,9 +96,12 @@ class Worker:
             process.wait()
 
     def _died(self) -> WorkerDiedError:
-        timed_out = self._timed_out
+        timed_out, status = self._timed_out, None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it closed its pipe: it is about to end
+                status = self._process.wait(timeout=2.0)
         self.close()
-        return WorkerDiedError(timed_out=timed_out)
+        return WorkerDiedError(timed_out=timed_out, status=status)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -33,6 +33,8 @@ def answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], byt
         return {"error": [error.code, error.reason]}, b""
     except MemoryError:
         return {"error": ["too-large", "Decoding it takes more memory than one file may."]}, b""
+    except Exception as error:  # one file's oddity must not end the worker that others wait for
+        return {"error": ["crashed", f"Its decoder broke down ({type(error).__name__})."]}, b""
     facts = asdict(replace(read, image=np.empty(0)))
     del facts["image"]
     image = np.ascontiguousarray(read.image)

@@ -1,0 +1,116 @@
+"""Labels from folder names and from tables that people write."""
+
+import pytest
+
+from pipeline.data.labels import (
+    LabelsError,
+    canonical_label,
+    label_from_path,
+    order_labels,
+    read_labels_csv,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("pCT", "positive"),
+        ("PCT", "positive"),
+        ("covid", "positive"),
+        ("COVID-19", "positive"),
+        ("positive", "positive"),
+        ("nCT", "negative"),
+        ("Normal", "negative"),
+        ("non-COVID", "negative"),
+        ("non_covid", "negative"),
+        ("NiCT", "non-informative"),
+        ("Non Informative", "non-informative"),
+        ("pneumonia", "pneumonia"),
+        (" Bacterial Pneumonia ", "Bacterial Pneumonia"),
+    ],
+)
+def test_aliases_ignore_case_and_punctuation_and_unknown_names_stay(name, label):
+    assert canonical_label(name) == label
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("pCT/a.png", "positive"),
+        ("train/nCT/a.png", "negative"),
+        ("pneumonia/patient 1/a.png", "pneumonia"),
+        ("patient 1/covid/a.png", "positive"),
+        ("images/a.png", None),
+        ("a.png", None),
+    ],
+)
+def test_the_first_folder_that_tells_a_class_counts(path, label):
+    assert label_from_path(path) == label
+
+
+def test_known_labels_come_first():
+    assert order_labels(["zebra", "negative", "alpha", "positive"]) == [
+        "positive",
+        "negative",
+        "alpha",
+        "zebra",
+    ]
+
+
+@pytest.fixture
+def csv(tmp_path):
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "labels.csv"
+        path.write_bytes(text.encode(encoding))
+        return read_labels_csv(path, source=tmp_path)
+
+    return write
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_what_excel_writes_is_read(csv, delimiter, encoding):
+    lines = [["path", "label", "Patient ID", "Hôpital"], ["pCT\\a.png", "pCT", " 7 ", "Nîmes"]]
+    found = csv("\r\n".join(delimiter.join(line) for line in lines), encoding)
+    assert found.rows == {
+        "pCT/a.png": {"label": "positive", "patient_id": "7", "hôpital": "Nîmes"},
+    }
+    assert found.columns == ("patient_id", "hôpital")
+
+
+def test_names_and_dates_of_patients_are_left_out_and_named(csv):
+    found = csv(
+        "path,label,patient_name,birth_date,scan_date,age\na.png,nCT,Jane Doe,1970-01-02,2020-02-03,50\n"
+    )
+    assert found.rows["a.png"] == {"label": "negative", "age": "50"}
+    assert set(found.dropped) == {"patient_name", "birth_date", "scan_date"}
+
+
+def test_a_column_called_like_a_measurement_stands_beside_it(csv):
+    assert csv("path,label,width\na.png,nCT,9\n").rows["a.png"] == {"label": "negative", "csv_width": "9"}
+
+
+def test_dots_that_stay_inside_are_resolved(csv):
+    assert list(csv("path,label\n./pCT/../nCT/a.png,nCT\n").rows) == ["nCT/a.png"]
+
+
+@pytest.mark.parametrize("path", ["../a.png", "/etc/passwd", "pCT/../../a.png", "C:\\scans\\a.png"])
+def test_a_path_that_leads_outside_is_refused(csv, path):
+    with pytest.raises(LabelsError, match="outside the folder"):
+        csv(f"path,label\n{path},pCT\n")
+
+
+def test_a_contradiction_names_line_and_both_labels(csv):
+    with pytest.raises(LabelsError, match=r"line 3.*negative.*positive"):
+        csv("path,label\na.png,pCT\na.png,nCT\n")
+
+
+@pytest.mark.parametrize("text", ["", "file,class\na.png,pCT\n", "\x00\x01"])
+def test_a_table_without_paths_is_refused_with_what_it_needs(csv, text):
+    with pytest.raises(LabelsError, match="it needs `path`"):
+        csv(text)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(LabelsError, match=r"nowhere\.csv"):
+        read_labels_csv(tmp_path / "nowhere.csv", source=tmp_path)
