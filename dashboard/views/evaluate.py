@@ -3,9 +3,59 @@
 import streamlit as st
 
 from dashboard import widgets
+from dashboard.evaluation import sections
+from dashboard.evaluation.choice import data_picker, dataset_findings, open_door
+from dashboard.evaluation.comparing import draw_comparison
+from dashboard.evaluation.figures import headline_tiles, load_style
+from dashboard.evaluation.verdict import draw_verdict
+from dashboard.loaders import evaluate as read
+from pipeline.evaluation.report import build_report
+from pipeline.evaluation.wording import people_text
+
+TABS = ("Confusion", "Curves", "Calibration", "Bedside", "Subgroups", "Failures", "Compare")
 
 with widgets.page_header("Evaluate", "How good is this model, and how sure can one be?"):
-    run = widgets.run_picker()
-if run is None:
+    run = widgets.run_picker(keep=lambda run: bool(read.parts_of(run)))
+    data = data_picker(run) if run is not None else None
+if run is None or data is None:
     widgets.no_run()
     st.stop()
+
+load_style()
+if data == "test" and not open_door(run):
+    st.stop()
+elsewhere = data.removeprefix("dataset:") if data.startswith("dataset:") else None
+findings = dataset_findings(run, elsewhere) if elsewhere else read.part_findings(run, data)
+if findings is None:
+    st.stop()
+evaluation = findings.evaluation
+dataset = elsewhere or run.params.get("dataset")
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    widgets.synthetic_badge(bool(evaluation.circumstances.synthetic))
+    st.caption(f"{evaluation.data}: {people_text(evaluation)}", width="stretch")
+    st.download_button(
+        "Report",
+        lambda: build_report(evaluation),
+        file_name=f"hilum-{run.name}-{data.replace(':', '-')}.html",
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+headline_tiles(evaluation)
+draw_verdict(evaluation.verdict)
+
+tabs = dict(zip(TABS, st.tabs(TABS, key="evaluate.tab", on_change="rerun"), strict=True))
+drawn = {
+    "Confusion": lambda: sections.draw_confusion(findings, dataset),
+    "Curves": lambda: sections.draw_curves(findings),
+    "Calibration": lambda: sections.draw_calibration(findings),
+    "Bedside": lambda: sections.draw_bedside(findings),
+    "Subgroups": lambda: sections.draw_subgroups(findings),
+    "Failures": lambda: sections.draw_failures(findings, dataset),
+    "Compare": lambda: draw_comparison(run),
+}
+for name, tab in tabs.items():
+    if tab.open:
+        with tab, widgets.guarded():
+            drawn[name]()

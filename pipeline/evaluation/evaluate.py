@@ -161,22 +161,19 @@ def evaluate_run(
     *,
     part: str = "test",
     dataset: str | None = None,
-    by: str = "command",
     n_resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Evaluate a run on a part of its own split, or on another indexed data set.
 
-    Evaluating on `test` opens the test part: it is logged and counted (`openings.py`), before the figures are
-    computed.
+    Evaluating on `test` opens the test part: it is logged and counted (`openings.py`).
 
     Args:
         workspace: where the run lies.
         run: id, beginning of an id, name, or `demo`.
         part: `train`, `val`, `calibration` or `test`.
         dataset: name of another indexed data set; `part` is then ignored.
-        by: who asks, for the log: `page` or `command`.
         n_resamples: bootstrap draws.
         seed: of the draws.
         progress: told how far the work is.
@@ -186,33 +183,55 @@ def evaluate_run(
         PredictionsError: its table breaks the contract.
     """
     info = RunStore(workspace).find(run)
-    progress(0, 3, f"Reading predictions of {info.name}")
+    options: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed, "progress": progress}
     if dataset is not None:
-        predictions = predict_dataset(workspace, info, dataset, progress=progress)
-        data = f"data set {dataset}"
-    else:
-        predictions = load_part(workspace, info, part)
-        data = f"{info.params.get('dataset', 'its own data set')}, part {part}"
-    predictions = with_refusals(
-        workspace, dataset or info.params.get("dataset"), predictions, progress=progress
-    )
-    if dataset is not None:
-        circumstances = circumstances_of_dataset(workspace, info, dataset, predictions)
-    else:
-        if part == "test":
-            record_opening(workspace, info, n=len(predictions), by=by)
-        circumstances = circumstances_of_part(workspace, info, part, predictions)
-    progress(1, 3, f"Resampling {predictions.n_groups:,} groups")
+        return evaluate_dataset(workspace, info, dataset, **options)
+    if part == "test":
+        record_opening(workspace, info, n=len(load_part(workspace, info, part)), by="command")
+    return evaluate_part(workspace, info, part, **options)
+
+
+def evaluate_part(
+    workspace: Workspace, run: RunInfo, part: str, *, progress: Progress = no_progress, **options: int
+) -> Evaluation:
+    """Evaluate a run on a part of its own split, logging nothing: who shows a test part logs that first.
+
+    `options` are `n_resamples` and `seed`; see `evaluate_run`.
+    """
+    name = run.params.get("dataset")
+    predictions = with_refusals(workspace, name, load_part(workspace, run, part), progress=progress)
+    progress(1, 2, f"Resampling {predictions.n_groups:,} {predictions.unit}s")
     found = evaluate_table(
         predictions,
-        run=info.name,
-        run_id=info.id,
-        data=data,
-        circumstances=circumstances,
-        n_resamples=n_resamples,
-        seed=seed,
+        run=run.name,
+        run_id=run.id,
+        data=f"{name or 'its own data set'}, part {part}",
+        circumstances=circumstances_of_part(workspace, run, part, predictions),
+        **options,
     )
-    progress(3, 3, f"Evaluated {info.name} on {data}")
+    progress(2, 2, f"Evaluated {run.name} on {found.data}")
+    return found
+
+
+def evaluate_dataset(
+    workspace: Workspace, run: RunInfo, dataset: str, *, progress: Progress = no_progress, **options: int
+) -> Evaluation:
+    """Evaluate a run on another indexed data set, predicting it first where that was not done yet.
+
+    `options` are `n_resamples` and `seed`; see `evaluate_run`.
+    """
+    predictions = predict_dataset(workspace, run, dataset, progress=progress)
+    predictions = with_refusals(workspace, dataset, predictions, progress=progress)
+    progress(1, 2, f"Resampling {predictions.n_groups:,} {predictions.unit}s")
+    found = evaluate_table(
+        predictions,
+        run=run.name,
+        run_id=run.id,
+        data=f"data set {dataset}",
+        circumstances=circumstances_of_dataset(workspace, run, dataset, predictions),
+        **options,
+    )
+    progress(2, 2, f"Evaluated {run.name} on {found.data}")
     return found
 
 

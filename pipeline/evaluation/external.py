@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 from pipeline.cache.build import build_cache
 from pipeline.cache.store import content_key, readable_rows
 from pipeline.data.clusters import load_clusters
@@ -37,7 +40,7 @@ def predict_dataset(
             f"The data set {dataset} has no labelled slice to compare with. Index it again with a CSV of "
             f"labels: `python -m pipeline index FOLDER --name {dataset} --labels FILE.csv`."
         )
-    path = workspace.dataset_dir(dataset) / "predictions" / f"{run.id}-{content_key(rows)}.parquet"
+    path = predictions_path(workspace, run, dataset)
     if not path.is_file():
         engine = Engine.load(run)
         cache = build_cache(workspace, dataset, engine.recipe, progress=progress)
@@ -47,3 +50,11 @@ def predict_dataset(
         table = predictions_table(engine, images, kept.assign(part=None), progress=progress)
         atomic_write_parquet(path, table)
     return load_predictions(path)
+
+
+def predictions_path(workspace: Workspace, run: RunInfo, dataset: str) -> Path:
+    """Return where the predictions of a run for a data set lie, as that is indexed and labelled now."""
+    index = load_index(workspace, dataset)
+    rows = readable_rows(index[index["label"].notna()])
+    labels = hashlib.sha256("\n".join(rows["label"].astype(str)).encode()).hexdigest()[:8]
+    return workspace.dataset_dir(dataset) / "predictions" / f"{run.id}-{content_key(rows)}-{labels}.parquet"

@@ -11,7 +11,7 @@ from pipeline.data.datasets import load_index, read_manifest, slice_path
 from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceError
 from pipeline.evaluation.predictions import Predictions
-from pipeline.inference.gate import is_chest_ct
+from pipeline.inference.predict import judge
 from pipeline.jobs import Progress, no_progress
 from pipeline.workspace import Workspace, atomic_write_parquet
 
@@ -60,5 +60,4 @@ def _refused(workspace: Workspace, dataset: str, row: pd.Series) -> bool:
         found = read_slice(slice_path(workspace, dataset, row), frame=int(row["frame"]))
     except SliceError:
         return True
-    modality = found.header.modality if found.header else None
-    return not is_chest_ct(found.image, intensity=found.intensity, modality=modality).passed
+    return not judge(found).passed

@@ -6,8 +6,20 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluation.evaluate import PartMissingError, evaluate_run, evaluate_table, load_part
-from pipeline.evaluation.openings import OpeningsDamagedError, count_openings, list_openings, log_path
+from pipeline.evaluation.evaluate import (
+    PartMissingError,
+    evaluate_part,
+    evaluate_run,
+    evaluate_table,
+    load_part,
+)
+from pipeline.evaluation.openings import (
+    OpeningsDamagedError,
+    count_openings,
+    list_openings,
+    log_path,
+    record_opening,
+)
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.workspace import Workspace
 from tests.evaluation.runs import make_run
@@ -133,7 +145,8 @@ def test_the_same_seed_gives_the_same_figures():
 def test_each_look_at_a_test_part_is_counted(workspace):
     before = len(list_openings(workspace))
     evaluate_run(workspace, "second", n_resamples=20)
-    found = evaluate_run(workspace, "second", n_resamples=20, by="page")
+    record_opening(workspace, _run(workspace, "second"), n=288, by="page")
+    found = evaluate_part(workspace, _run(workspace, "second"), "test", n_resamples=20)
     opened = list_openings(workspace)[before:]
     assert [(o.run_name, o.part, o.by, o.n) for o in opened] == [
         ("second", "test", "command", 288),

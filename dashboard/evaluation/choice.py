@@ -1,0 +1,108 @@
+"""Which slices a run is evaluated on, and the door before its test part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import loaders, widgets
+from dashboard.loaders import evaluate as read
+from pipeline.evaluation.evaluate import load_part
+from pipeline.evaluation.openings import record_opening
+from pipeline.jobs import JobStore
+
+if TYPE_CHECKING:
+    from pipeline.runs import RunInfo
+
+WORDS = {
+    "val": "Validation",
+    "test": "Test part",
+    "calibration": "Calibration part",
+    "train": "Training slices",
+}
+
+
+def data_picker(run: RunInfo) -> str | None:
+    """Draw the choice of slices: a part (`val`), or another data set (`dataset:NAME`); None without any.
+
+    Validation comes first: it is free to look at.
+    """
+    others = [info.name for info in loaders.datasets() if info.name != run.params.get("dataset")]
+    options = [*read.parts_of(run), *(f"dataset:{name}" for name in others)]
+    if not options:
+        return None
+    chosen = widgets.recall("data")
+    if chosen not in options:
+        chosen = options[0]
+    st.session_state["evaluate.data"] = chosen
+    st.selectbox(
+        "On",
+        options,
+        key="evaluate.data",
+        format_func=lambda option: WORDS.get(option, option.removeprefix("dataset:")),
+        on_change=lambda: widgets.remember("data", st.session_state["evaluate.data"]),
+        width=200,
+    )
+    return chosen
+
+
+def open_door(run: RunInfo) -> bool:
+    """Return whether this session opened the run's test part; until then draw the door."""
+    key = f"evaluate.opened.{run.id}"
+    if st.session_state.get(key):
+        return True
+    own, others = read.openings(run)
+    times = "never" if own == 0 else "once" if own == 1 else f"{own} times"
+    shared = f"; {others} runs of its split were opened in all" if others > 1 else ""
+    pressed = widgets.empty_state(
+        "The test part is closed",
+        "It tells the truth once: whoever looks, changes something and looks again has begun to train on it. "
+        f"Choose by validation, then open it. Each opening is logged. This run's was opened {times} so "
+        f"far{shared}.",
+        action="Open the test part",
+        key="test-door",
+    )
+    if pressed:
+        record_opening(
+            loaders.workspace(), run, n=len(load_part(loaders.workspace(), run, "test")), by="page"
+        )
+        st.session_state[key] = True
+        st.rerun()
+    return False
+
+
+def dataset_findings(run: RunInfo, dataset: str) -> read.Findings | None:
+    """Return the evaluation on another data set; until it is predicted, draw how to, or the progress."""
+    found = read.dataset_findings(run, dataset)
+    if found is not None:
+        return found
+    title = f"Evaluate {run.name} on {dataset}"
+    if any(job.active for job in loaders.jobs("evaluate") if job.title == title):
+        _progress(title)
+        return None
+    failed = next((job for job in loaders.jobs("evaluate") if job.title == title), None)
+    if failed is not None and failed.status in ("failed", "lost"):
+        widgets.callout(failed.message, tone="bad", title="The last try ended early")
+    pressed = widgets.empty_state(
+        f"{dataset} was not predicted by this model yet",
+        "Its slices are prepared with the model's own recipe and predicted in the background; that takes "
+        "about a minute for a thousand slices. The result is kept with the data set.",
+        action="Predict and evaluate",
+        command=f"python -m pipeline evaluate {run.id[:8]} --dataset {dataset}",
+        key="predict-dataset",
+    )
+    if pressed:
+        store = JobStore(loaders.workspace())
+        store.submit("evaluate", ["evaluate", run.id, "--dataset", dataset], title)
+        st.rerun()
+    return None
+
+
+@st.fragment(run_every=1.0)
+def _progress(title: str) -> None:
+    active = [job for job in loaders.jobs("evaluate") if job.title == title and job.active]
+    if not active:
+        st.rerun()
+    widgets.empty_state(title, active[0].message or active[0].status, key="evaluating")
+    st.progress(active[0].fraction)

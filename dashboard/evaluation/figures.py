@@ -1,0 +1,89 @@
+"""Figures as tiles and tables, each with its n and its interval, or the reason why there is none."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import widgets
+from pipeline.evaluation.estimates import Estimate
+from pipeline.evaluation.evaluate import Evaluation
+from pipeline.evaluation.wording import people_text
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def load_style() -> None:
+    """Add the page's own style; once a run of the page."""
+    st.html(STYLE)
+
+
+def estimate_tile(label: str, found: Estimate, detail: str, *, help: str = "") -> widgets.Tile:
+    """Make a tile of an estimate: its interval and `detail` (n), or why it is missing."""
+    if found.value is None:
+        return widgets.Tile(label, "n/a", found.reason or "", help=help)
+    if found.low is None or found.high is None:
+        return widgets.Tile(label, f"{found.value:.2f}", found.reason or detail, help=help)
+    interval = f"{found.low:.2f} to {found.high:.2f}"
+    return widgets.Tile(label, f"{found.value:.2f}", f"{interval} · {detail}", help=help)
+
+
+def headline_tiles(evaluation: Evaluation) -> None:
+    """Draw the headline figures."""
+    figures, unit = evaluation.figures, evaluation.predictions.unit
+    carried = f"{figures.groups:,} {unit}s"
+    known = evaluation.predictions.patients_known
+    items = [
+        widgets.Tile(
+            "Slices", f"{figures.n:,}", people_text(evaluation).split(", ", 1)[-1] if not known else carried
+        ),
+        estimate_tile("Accuracy", figures.accuracy, carried),
+        estimate_tile("Mean F1 over classes", figures.macro_f1, carried),
+        *(
+            estimate_tile(
+                f"AUC {label}",
+                figures.per_class[label].auc,
+                f"n = {figures.per_class[label].n:,}",
+                help=f"{label} against the other classes; interval over {unit}s",
+            )
+            for label in evaluation.labels
+        ),
+        _gate_tile(evaluation),
+    ]
+    widgets.tiles(items)
+
+
+def figures_table(
+    columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Estimate | str]]], *, digits: int = 2
+) -> None:
+    """Draw rows of estimates, the interval under each value."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+    body = "".join(
+        f"<tr><td>{name}</td>{''.join(_cell(cell, digits) for cell in cells)}</tr>" for name, cells in rows
+    )
+    st.html(f'<table class="h-figures"><tr>{head}</tr>{body}</table>')
+
+
+def _gate_tile(evaluation: Evaluation) -> widgets.Tile:
+    refused = evaluation.circumstances.rejected
+    if refused is None:
+        return widgets.Tile("Refused by the gate", "n/a", "the slices are not at hand")
+    detail = "all figures include them"
+    if refused and evaluation.gated is not None and evaluation.gated.accuracy.value is not None:
+        detail = f"accuracy without them {evaluation.gated.accuracy.value:.2f}"
+    elif not refused:
+        detail = "every slice passes as chest CT"
+    return widgets.Tile("Refused by the gate", f"{refused:,}", detail)
+
+
+def _cell(cell: Estimate | str, digits: int) -> str:
+    if isinstance(cell, str):
+        return f"<td>{html.escape(cell)}</td>"
+    if cell.value is None:
+        return f'<td class="why">n/a<small>{html.escape(cell.reason or "")}</small></td>'
+    if cell.low is None or cell.high is None:
+        return f'<td class="why">{cell.value:.{digits}f}<small>{html.escape(cell.reason or "")}</small></td>'
+    return f"<td>{cell.value:.{digits}f}<small>{cell.low:.{digits}f} to {cell.high:.{digits}f}</small></td>"

@@ -1,0 +1,265 @@
+"""What stands below the verdict, one function a tab."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.charts import evaluate as charts
+from dashboard.evaluation.figures import estimate_tile, figures_table
+from dashboard.evaluation.slices import show_slices
+from dashboard.loaders.evaluate import PREVALENCES, Findings
+from pipeline.evaluation.estimates import Estimate
+from pipeline.evaluation.evaluate import Evaluation
+from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.wording import focus_class
+
+ANY = "any"
+
+
+def draw_confusion(findings: Findings, dataset: str | None) -> None:
+    """Draw the confusion matrix, the classification report, and the slices of the chosen cell."""
+    evaluation = findings.evaluation
+    matrix, report = st.columns([5, 7], gap="medium")
+    with matrix, widgets.panel("Confusion matrix", "click a cell to see its slices", key="confusion"):
+        event = widgets.chart(
+            charts.confusion_figure(evaluation.figures.confusion, evaluation.figures.labels),
+            key="evaluate.matrix",
+            height=360,
+            on_select="rerun",
+            selection_mode="points",
+        )
+        _take_cell(event)
+    with report, widgets.panel("Classification report", _interval_words(evaluation), key="report"):
+        _report(evaluation)
+    with widgets.panel("Slices of a cell", key="cell"):
+        truth, called = _cell_pickers(evaluation.figures.labels)
+        predictions = evaluation.predictions
+        rows = np.ones(len(predictions), bool)
+        if truth != ANY:
+            rows &= predictions.y_true == predictions.labels.index(truth)
+        if called != ANY:
+            rows &= predictions.y_pred == predictions.labels.index(called)
+        show_slices(
+            predictions, np.flatnonzero(rows), dataset=dataset, run_id=evaluation.run_id,
+            key=f"evaluate.cell.{truth}.{called}",
+        )  # fmt: skip
+
+
+def draw_curves(findings: Findings) -> None:
+    """Draw ROC and precision-recall curves."""
+    labels = findings.evaluation.figures.labels
+    if not findings.rocs:
+        widgets.callout("A curve needs slices of a class and of others; here there is one class only.")
+        return
+    left, right = st.columns(2, gap="medium")
+    with left, widgets.panel("ROC", "one class against the others, with AUC", key="roc"):
+        widgets.chart(charts.curve_figure(findings.rocs, labels, kind="roc"), key="evaluate.roc", height=440)
+    with right, widgets.panel("Precision and recall", "with average precision; dotted: chance", key="pr"):
+        figure = charts.curve_figure(findings.precision_recalls, labels, kind="pr")
+        widgets.chart(figure, key="evaluate.pr", height=440)
+    st.caption(f"Bands are pointwise 95 % intervals over {findings.evaluation.predictions.unit}s.")
+
+
+def draw_calibration(findings: Findings) -> None:
+    """Draw whether scores come true."""
+    evaluation = findings.evaluation
+    calibrated = evaluation.circumstances.calibrated
+    label = _class_picker(evaluation, "calibration")
+    unit = f"{evaluation.figures.groups:,} {evaluation.predictions.unit}s"
+    found = evaluation.calibration
+    widgets.tiles(
+        [
+            widgets.Tile(
+                "Calibrated", "yes" if calibrated else "no", "" if calibrated else "read these as scores"
+            ),
+            estimate_tile("Expected calibration error", found.ece, unit, help="of the called class, 10 bins"),
+            estimate_tile("Brier score", found.brier, unit, help="0 is perfect, over all classes"),
+            estimate_tile("Log loss", found.log_loss, unit, help="nats"),
+        ]
+    )
+    left, right = st.columns(2, gap="medium")
+    with left, widgets.panel("Does a score come true?", "on the dotted line it does", key="reliability"):
+        figure = charts.reliability_figure(findings.reliability(label), label, evaluation.figures.labels)
+        widgets.chart(figure, key="evaluate.reliability", height=400)
+    with right, widgets.panel("Scores by reference class", key="scores"):
+        place = evaluation.predictions.labels.index(label)
+        figure = charts.score_figure(
+            evaluation.predictions.probabilities[:, place],
+            evaluation.predictions.y_true,
+            evaluation.predictions.labels,
+            label,
+        )
+        widgets.chart(figure, key="evaluate.scores", height=400)
+
+
+def draw_bedside(findings: Findings) -> None:
+    """Draw predictive values at a prevalence, and the decision curve."""
+    evaluation = findings.evaluation
+    label = _class_picker(evaluation, "bedside")
+    if evaluation.figures.per_class[label].n in (0, evaluation.figures.n):
+        widgets.callout(f"These slices are all of one kind with regard to {label}: nothing can be said here.")
+        return
+    percent = st.slider(
+        f"Of 100 patients, how many have {label} where the model would be used?",
+        0.5, 60.0, 10.0, 0.5, format="%.1f %%", key="evaluate.prevalence", width=520,
+    )  # fmt: skip
+    found = findings.predictive(label, percent / 100)
+    unit = f"{evaluation.figures.groups:,} {evaluation.predictions.unit}s"
+    widgets.tiles(
+        [
+            estimate_tile("Sensitivity", found.sensitivity, unit),
+            estimate_tile("Specificity", found.specificity, unit),
+            estimate_tile(f"Called {label}, and right", found.ppv, "PPV"),
+            estimate_tile(f"Not called {label}, and right", found.npv, "NPV"),
+        ]
+    )
+    st.caption(_of_a_thousand(percent / 100, found.sensitivity.value, found.specificity.value, label))
+    left, right = st.columns(2, gap="medium")
+    with left, widgets.panel("Predictive values by prevalence", key="predictive"):
+        over = findings.over_prevalence(label)
+        figure = charts.predictive_figure(
+            PREVALENCES, [v.ppv for v in over], [v.npv for v in over], at=percent / 100
+        )
+        widgets.chart(figure, key="evaluate.predictive", height=380)
+    with (
+        right,
+        widgets.panel("Does acting on it pay?", "net benefit, at these slices' prevalence", key="decision"),
+    ):
+        figure = charts.decision_figure(findings.decision(label), evaluation.figures.labels)
+        widgets.chart(figure, key="evaluate.decision", height=380)
+        if not evaluation.circumstances.calibrated:
+            st.caption("A decision curve presumes calibrated probabilities; these are scores.")
+
+
+def draw_subgroups(findings: Findings) -> None:
+    """Draw a figure in every subgroup."""
+    evaluation = findings.evaluation
+    if not evaluation.subgroups:
+        widgets.callout("The table of predictions has no column that divides these slices.")
+        return
+    label = _class_picker(evaluation, "subgroups")
+    kind = st.segmented_control(
+        "Figure", ["AUC", "recall", "accuracy"], default="AUC", required=True, key="evaluate.subgroup-figure"
+    )
+    rows = [("all slices", _figure_of(evaluation.figures, label, kind))]
+    for column, groups in evaluation.subgroups.items():
+        for group in groups:
+            if group.against in (None, label):
+                name = f"{column.replace('_', ' ')}: {group.value} · n = {group.figures.n:,}"
+                rows.append((name, _figure_of(group.figures, label, kind)))
+    with widgets.panel(
+        f"{kind} {'' if kind == 'accuracy' else 'of ' + label}", _interval_words(evaluation), key="forest"
+    ):
+        figure = charts.forest_figure(rows, title=str(kind), reference=rows[0][1].value)
+        widgets.chart(figure, key="evaluate.forest", height=70 + 30 * len(rows))
+        described = [g for groups in evaluation.subgroups.values() for g in groups if g.against == label]
+        if described:
+            st.caption(
+                f"{described[0].column.replace('_', ' ')} describes {label} slices: each row sets those "
+                "against all slices of other classes."
+            )
+
+
+def draw_failures(findings: Findings, dataset: str | None) -> None:
+    """Draw the slices that the model was surest about and wrong."""
+    predictions = findings.evaluation.predictions
+    wrong = np.flatnonzero(predictions.y_true != predictions.y_pred)
+    if not len(wrong):
+        widgets.callout("No slice was called wrongly.", tone="good")
+        return
+    with widgets.panel(
+        "Wrong, and sure of it", f"{len(wrong):,} of {len(predictions):,} slices", key="failures"
+    ):
+        show_slices(
+            predictions, wrong, dataset=dataset, run_id=findings.evaluation.run_id, key="evaluate.failures"
+        )
+
+
+def _take_cell(event: object) -> None:
+    """Carry a click on the matrix over to the pickers, once."""
+    points = getattr(getattr(event, "selection", None), "points", None) or []
+    cell = tuple(points[0]["customdata"]) if points else None
+    if cell is not None and cell != st.session_state.get("evaluate.clicked"):
+        st.session_state["evaluate.truth"], st.session_state["evaluate.called"] = cell
+    st.session_state["evaluate.clicked"] = cell
+
+
+def _cell_pickers(labels: tuple[str, ...]) -> tuple[str, str]:
+    options = [*labels, ANY]
+    with st.container(horizontal=True, gap="medium"):
+        for key, words in (("evaluate.truth", "Reference"), ("evaluate.called", "Called")):
+            if st.session_state.get(key) not in options:
+                st.session_state[key] = focus_class(labels) if key == "evaluate.truth" else labels[0]
+            st.selectbox(words, options, key=key, width=200)
+    return st.session_state["evaluate.truth"], st.session_state["evaluate.called"]
+
+
+def _report(evaluation: Evaluation) -> None:
+    unit = "patients" if evaluation.predictions.patients_known else "groups"
+    rows: list[tuple[str, list[Estimate | str]]] = []
+    for label in evaluation.labels:
+        found = evaluation.figures.per_class[label]
+        cells: list[Estimate | str] = [
+            found.precision,
+            found.recall,
+            found.specificity,
+            found.f1,
+            found.auc,
+            f"{found.n:,}",
+            f"{found.groups:,}",
+        ]
+        rows.append((widgets.class_badge(label, evaluation.figures.labels), cells))
+    figures = evaluation.figures
+    rows.append(("mean over classes", ["", figures.balanced_accuracy, "", figures.macro_f1, figures.macro_auc,
+                                       f"{figures.n:,}", f"{figures.groups:,}"]))  # fmt: skip
+    figures_table(["", "Precision", "Recall", "Specificity", "F1", "AUC", "Slices", unit.capitalize()], rows)
+    left_out = _left_out(evaluation)
+    if left_out:
+        st.caption(left_out)
+
+
+def _left_out(evaluation: Evaluation) -> str:
+    predictions, parts = evaluation.predictions, []
+    if evaluation.figures.absent:
+        parts.append(f"No slice here is of class {', '.join(evaluation.figures.absent)}.")
+    if predictions.unknown_labels:
+        named = ", ".join(f"{label} ({count:,})" for label, count in predictions.unknown_labels.items())
+        parts.append(f"Left out, unknown to the model: {named}.")
+    if predictions.unlabelled:
+        parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
+    return " ".join(parts)
+
+
+def _interval_words(evaluation: Evaluation) -> str:
+    return f"95 % intervals over {evaluation.figures.groups:,} {evaluation.predictions.unit}s"
+
+
+def _class_picker(evaluation: Evaluation, key: str) -> str:
+    labels = list(evaluation.labels)
+    default = focus_class(labels)
+    chosen = st.segmented_control(
+        "Class", labels, default=default, required=True, key=f"evaluate.class.{key}.{'|'.join(labels)}"
+    )
+    return str(chosen or default)
+
+
+def _figure_of(figures: Figures, label: str, kind: str | None) -> Estimate:
+    if kind == "accuracy":
+        return figures.accuracy
+    return figures.per_class[label].auc if kind == "AUC" else figures.per_class[label].recall
+
+
+def _of_a_thousand(
+    prevalence: float, sensitivity: float | None, specificity: float | None, label: str
+) -> str:
+    if sensitivity is None or specificity is None:
+        return ""
+    ill = round(1000 * prevalence)
+    found = round(ill * sensitivity)
+    alarms = round((1000 - ill) * (1 - specificity))
+    return (
+        f"Of 1,000 such slices {ill:,} are {label}: {found:,} would be called so and {ill - found:,} missed; "
+        f"{alarms:,} of the other {1000 - ill:,} would be called {label} wrongly."
+    )

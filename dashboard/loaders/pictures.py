@@ -1,0 +1,76 @@
+"""Slices of a data set as pictures, by slice id: whole, or small for a gallery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.loaders.shared import stamp, workspace
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.data.slice_image import SliceImage
+
+THUMBNAIL = 176  # pixels a side at most
+
+
+def index_of(dataset: str) -> pd.DataFrame:
+    """Return the data set's index with `slice_id` as its index; it must not be changed."""
+    return _index(str(workspace().root), dataset, stamp(workspace().dataset_dir(dataset) / "dataset.json"))
+
+
+def has_slice(dataset: str | None, slice_id: str) -> bool:
+    """Return whether a data set is here and has this slice."""
+    if not dataset or not (workspace().dataset_dir(dataset) / "dataset.json").is_file():
+        return False
+    return slice_id in index_of(dataset).index
+
+
+def slice_image(dataset: str, slice_id: str) -> SliceImage:
+    """Read a slice of a data set.
+
+    Raises:
+        SliceError: its file cannot be read any more.
+    """
+    return _slice(str(workspace().root), dataset, *_place(dataset, slice_id))
+
+
+def thumbnail(dataset: str, slice_id: str) -> bytes | None:
+    """Return a slice as a small JPEG, None where its file cannot be read any more."""
+    row = index_of(dataset).loc[slice_id]
+    return _thumbnail(
+        str(workspace().root), dataset, str(row["path"]), int(row["frame"]), int(row["mtime_ns"])
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _index(root: str, dataset: str, mark: float) -> pd.DataFrame:
+    from pipeline.data.datasets import load_index
+
+    return load_index(Workspace.open(root), dataset).set_index("slice_id")
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _slice(root: str, dataset: str, path: str, frame: int, mtime_ns: int) -> SliceImage:
+    from pipeline.data.datasets import slice_path
+    from pipeline.data.reading import read_slice
+
+    opened = Workspace.open(root)
+    return read_slice(slice_path(opened, dataset, {"path": path}), frame=frame, key=opened.pseudonym_key())
+
+
+@st.cache_data(show_spinner=False, max_entries=3000)
+def _thumbnail(root: str, dataset: str, path: str, frame: int, mtime_ns: int) -> bytes | None:
+    from dashboard.viewer import thumbnail as small
+    from pipeline.data.datasets import slice_path
+    from pipeline.data.reading import read_slice
+    from pipeline.data.slice_image import SliceError
+    from pipeline.data.statistics import display_grey
+
+    try:
+        found = read_slice(slice_path(Workspace.open(root), dataset, {"path": path}), frame=frame)
+    except SliceError:
+        return None
+    return small(display_grey(found.image, intensity=found.intensity), size=THUMBNAIL)
