@@ -39,10 +39,13 @@ def slice_image(dataset: str, slice_id: str) -> SliceImage:
 
 def thumbnail(dataset: str, slice_id: str) -> bytes | None:
     """Return a slice as a small JPEG, None where its file cannot be read any more."""
-    row = index_of(dataset).loc[slice_id]
-    return _thumbnail(
-        str(workspace().root), dataset, str(row["path"]), int(row["frame"]), int(row["mtime_ns"])
-    )
+    return _thumbnail(str(workspace().root), dataset, *_place(dataset, slice_id))
+
+
+def _place(dataset: str, slice_id: str) -> tuple[str, int, int]:
+    """Return a slice's path, frame and time of change: another time is another picture."""
+    row: dict[str, Any] = dict(index_of(dataset).loc[slice_id])
+    return str(row["path"]), int(row["frame"]), int(row["mtime_ns"])
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
