@@ -63,12 +63,12 @@ class Lungs(Parameters):
     )
     clear_border: bool = Field(True, description="Drop dark parts that touch the picture's edge (classic).")
     keep: int = Field(2, ge=1, le=6, description="How many of the largest parts stay (classic, corners).")
-    erosion_radius: int = Field(3, ge=0, le=20, description="Cuts bridges: airways, bowel. Pixels.")
-    closing_radius: int = Field(7, ge=0, le=40, description="Brings back vessels and dents. Pixels.")
+    erosion_radius: int = Field(2, ge=0, le=20, description="Cuts bridges: airways, bowel. Pixels.")
+    closing_radius: int = Field(9, ge=0, le=40, description="Brings back vessels and dents. Pixels.")
     kernel: Literal["disk", "square"] = Field("disk", description="Shape of erosion and closing.")
     fill_holes: bool = Field(True, description="Take in what the lung encloses: vessels, lesions.")
     repair: float = Field(
-        0.5, ge=0, le=1,
+        0.8, ge=0, le=1,
         description="How deep a dent in the outer border is taken back as lung, as a share of its width: "
         "keeps consolidation at the pleura (anatomy).",
     )  # fmt: skip

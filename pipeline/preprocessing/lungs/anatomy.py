@@ -31,8 +31,8 @@ _LARGEST_HOLE = 0.04
 # Shares of the body's width: how far from its middle an airway lies, and where the two lungs meet.
 _AIRWAY_OFFSET = 0.09
 _MEETING_BAND = 0.14
-# Of the way from air to tissue, lung is brighter than air by at least this share (air -1000, lung -950 HU).
-_GAS_SHARE = 0.025
+# Three quarters of a bubble lie below air plus this share of the way to the level; lung holds vessels.
+_GAS_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def isolate(grey: Grey, dark: Binary, body: Body, lungs: Lungs) -> Isolation:
     eroded = erode(inner, radius=lungs.erosion_radius, kernel=lungs.kernel)
     # Parts are told apart and chosen in every second pixel; borders come from all of them.
     labels, parts = _parts(_cut_in_the_middle(eroded, body)[::2, ::2])
-    chosen = [part for part in parts if _is_lung(part, grey, labels, body)]
+    outer = set(np.unique(labels[body.corners[::2, ::2] > 0]).tolist())
+    chosen = [p for p in parts if p.label not in outer and _is_lung(p, grey, labels, body)]
     middle = _between_the_lungs(chosen, body)
     for side in (-1, 1):
         ours = [part for part in chosen if (part.column >= middle) == (side > 0)]
@@ -116,7 +117,7 @@ def _is_gas(part: _Part, share: float, grey: Grey, labels: NDArray[np.int32], bo
         return False
     rows, columns = slice(part.top, part.top + part.height), slice(part.left, part.left + part.width)
     inside = grey[::2, ::2][rows, columns][labels[rows, columns] == part.label]
-    return bool(np.median(inside) <= body.air + 2 * _GAS_SHARE * (body.level - body.air))
+    return bool(np.percentile(inside, 75) <= body.air + _GAS_SHARE * (body.level - body.air))
 
 
 def _between_the_lungs(chosen: list[_Part], body: Body) -> float:
@@ -148,7 +149,8 @@ def _grow(
     lookup[[part.label for part in parts]] = 255
     allowed = inner[box]
     seed = cv2.resize(lookup[labels[rows, columns]], allowed.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    lung = cv2.bitwise_and(dilate(seed, radius=lungs.erosion_radius + 1), allowed)
+    # Thin recesses that the erosion took whole come back with what is near them.
+    lung = cv2.bitwise_and(dilate(seed, radius=2 * lungs.erosion_radius + 2), allowed)
     lung = close(lung, radius=lungs.closing_radius, kernel=lungs.kernel)
     closed[box] |= lung
     if lungs.fill_holes:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.preprocessing.morphology import Binary, fill_holes, keep_largest, open_
+from pipeline.preprocessing.morphology import Binary, dilate, fill_holes, keep_largest, open_
 from pipeline.preprocessing.thresholds import Grey, histogram_of, otsu_level
 
 # The body is looked for in an overview of about this many pixels a side; its outline needs no more.
@@ -16,27 +16,38 @@ _OVERVIEW = 256
 # A slice whose 1st and 99th percentile are nearer than this has one colour.
 _LEAST_CONTRAST = 12
 # Black corners, within so many grey levels, are no picture but filling (round fields of view).
-_FILLING_TOLERANCE = 2
+_FILLING_TOLERANCE = 8
+# Share of the picture's shorter side.
+_INSET = 0.03
 # Of a picture's side, an opening in the body wall up to this share is a lung cut by the picture's edge.
 _WIDEST_OPENING = 0.7
 # So near to the picture's edge, in the overview's pixels, thin tissue is kept.
 _RIM = 12
+# The level lies at this share of the way from lung to tissue: above the middle, so that ground-glass passes,
+# below fat.
+_LUNG_SHARE = 0.7
+# Black corners are filling where nearly all of the slice is brighter than this share of its usual dark
+# grey; else they are air that the window cuts off at black (mediastinal windows). Then lung is black
+# too, in at least this share of the body, and fat is the next thing above it.
+_FILLING_GAP = 0.5
+_LEAST_FILLING, _SATURATED = 0.02, 250
+_BLACK, _SHARE_ABOVE_BLACK, _LEAST_BLACK_SHARE = 2, 0.15, 0.015
 # Inside the body, dark and tissue differ at least by this share of what air and tissue differ by (fat does
 # less).
-_LEAST_LUNG_CONTRAST = 0.3
+_LEAST_LUNG_CONTRAST, _LEAST_LUNG_CONTRAST_ON_BLACK = 0.3, 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The body of a slice.
-     `mask` is the body with everything in it and `outside` the air and table around it, (rows, columns) uint8
-    with 0 and 255, in the slice's own size. `level` is where dark ends and tissue begins inside, `air` the
-    usual grey around the patient (None where none is seen), both in grey levels. `box` is (left, top, width,
-    height) and `area` the mask's count of pixels; an area of 0 means that there is no body.
+    """The body of a slice. `mask` is the body with everything in it, `corners` what hangs together with
+    the picture's corners, (rows, columns) uint8 with 0 and 255, in the slice's own size. `level` is
+    where dark ends and tissue begins inside, `air` the usual grey around the patient (None where none
+    is seen), both in grey levels. `box` is (left, top, width, height) and `area` the mask's count of
+    pixels; an area of 0 means that there is no body.
     """
 
     mask: Binary
-    outside: Binary
+    corners: Binary
     level: float
     air: float | None
     box: tuple[int, int, int, int]
@@ -58,21 +69,40 @@ def find_body(grey: Grey) -> Body:
     small = (
         grey if step == 1 else cv2.resize(grey, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
     )
-    seen = cv2.bitwise_not(_filling(small))
-    outer = _levels(histogram_of(small, seen))
+    filling = _filling(small)
+    seen = cv2.bitwise_not(filling)
+    histogram = histogram_of(small, seen)
+    outer = _levels(histogram)
     if outer is None:
         nothing = np.zeros_like(grey)
         return Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0)
-    tissue = cv2.bitwise_and(cv2.threshold(small, outer.middle, 255, cv2.THRESH_BINARY)[1], seen)
+    black_air = _is_black_air(filling, histogram, outer)
+    if black_air:
+        outer = _Levels(0.0, outer.bright)
+    tissue = cv2.bitwise_and(cv2.threshold(small, outer.at(0.5), 255, cv2.THRESH_BINARY)[1], seen)
     mask = _with_enclosed(keep_largest(_without_bridges(tissue), count=1))
-    inner = _levels(histogram_of(small, cv2.bitwise_and(mask, seen)))
-    is_lung = inner is not None and inner.contrast >= _LEAST_LUNG_CONTRAST * outer.contrast
-    level = inner.middle if inner is not None and is_lung else outer.middle
+    level = _lung_level(histogram_of(small, mask), outer, black_air=black_air)
     outside = cv2.bitwise_and(cv2.bitwise_not(mask), seen)
     air = _air_level(small, outside, level)
-    mask, outside = _enlarge(mask, grey.shape), _enlarge(outside, grey.shape)
+    mask, corners = _enlarge(mask, grey.shape), _enlarge(_with_corners(filling), grey.shape)
     box = tuple(int(value) for value in cv2.boundingRect(mask))
-    return Body(mask, outside, level, air, (box[0], box[1], box[2], box[3]), int(cv2.countNonZero(mask)))
+    return Body(mask, corners, level, air, (box[0], box[1], box[2], box[3]), int(cv2.countNonZero(mask)))
+
+
+def _lung_level(inside: NDArray[np.float64], outer: _Levels, *, black_air: bool) -> float:
+    """Return the level between lung and tissue from the histogram inside the body.
+
+    Where the window cuts air off at black, lung is black too or nearly so, and what is merely darker is fat.
+    """
+    inner = _levels(inside)
+    least = _LEAST_LUNG_CONTRAST
+    if black_air:
+        least = _LEAST_LUNG_CONTRAST_ON_BLACK
+        if inside[: _BLACK + 1].sum() >= _LEAST_BLACK_SHARE * inside.sum():
+            inner = _Levels(0.0, outer.bright)
+    if inner is None or inner.contrast < least * outer.contrast:
+        inner = outer
+    return inner.at(_LUNG_SHARE)
 
 
 @dataclass(frozen=True)
@@ -85,9 +115,13 @@ class _Levels:
     dark: float
     bright: float
 
-    @property
-    def middle(self) -> float:
-        return (self.dark + self.bright) / 2
+    def at(self, share: float) -> float:
+        """Return the level at `share` of the way from dark to bright; just above black where dark is
+        cut off.
+        """
+        if self.dark <= _BLACK:
+            share = min(share, _SHARE_ABOVE_BLACK)
+        return self.dark + share * self.contrast
 
     @property
     def contrast(self) -> float:
@@ -96,34 +130,49 @@ class _Levels:
 
 def _levels(histogram: NDArray[np.float64]) -> _Levels | None:
     """Return the medians of Otsu's two classes; None where there is no contrast."""
-    total = histogram.sum()
-    if total == 0:
-        return None
-    cumulated = np.cumsum(histogram) / total
-    if np.searchsorted(cumulated, 0.99) - np.searchsorted(cumulated, 0.01) < _LEAST_CONTRAST:
+    if not histogram.any() or _quantile(histogram, 0.99) - _quantile(histogram, 0.01) < _LEAST_CONTRAST:
         return None
     cut = otsu_level(histogram)
     dark, bright = histogram.copy(), histogram.copy()
     dark[cut + 1 :] = 0
     bright[: cut + 1] = 0
-    return _Levels(_median(dark), _median(bright))
+    return _Levels(_quantile(dark, 0.5), _quantile(bright, 0.5))
 
 
-def _median(histogram: NDArray[np.float64]) -> float:
+def _quantile(histogram: NDArray[np.float64], share: float) -> float:
     cumulated = np.cumsum(histogram)
-    return float(np.searchsorted(cumulated, cumulated[-1] / 2))
+    return float(np.searchsorted(cumulated, share * cumulated[-1]))
 
 
 def _filling(grey: Grey) -> Binary:
-    """Mark what hangs together with the picture's corners in the darkest grey level, or almost."""
+    """Mark what hangs together with the picture's corners in black, or almost.
+
+    Pixels a little inside the corners begin it too, for pictures with a line or a strip at their edge.
+    """
     height, width = grey.shape
-    darkest = int(grey.min()) + _FILLING_TOLERANCE
     marks = np.zeros((height + 2, width + 2), dtype=np.uint8)
-    for corner in ((0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)):
-        if grey[corner[1], corner[0]] <= darkest and not marks[corner[1] + 1, corner[0] + 1]:
-            flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (255 << 8)
-            cv2.floodFill(grey, marks, corner, 0, _FILLING_TOLERANCE, _FILLING_TOLERANCE, flags)
+    flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (255 << 8)
+    for inset in (0, round(_INSET * min(height, width))):
+        for row in (inset, height - 1 - inset):
+            for column in (inset, width - 1 - inset):
+                if grey[row, column] <= _FILLING_TOLERANCE and not marks[row + 1, column + 1]:
+                    seed = (column, row)
+                    cv2.floodFill(grey, marks, seed, 0, _FILLING_TOLERANCE, _FILLING_TOLERANCE, flags)
     return marks[1:-1, 1:-1].copy()
+
+
+def _is_black_air(filling: Binary, histogram: NDArray[np.float64], outer: _Levels) -> bool:
+    """Return whether black corners are air: the rest goes down to black too, and tissue isn't white."""
+    enough = cv2.countNonZero(filling) >= _LEAST_FILLING * filling.size
+    goes_to_black = _quantile(histogram, 0.05) <= max(_BLACK, _FILLING_GAP * outer.dark)
+    return enough and goes_to_black and outer.bright < _SATURATED
+
+
+def _with_corners(filling: Binary) -> Binary:
+    """Return the filling and the picture's very corners: no lung reaches there."""
+    marked = filling.copy()
+    marked[:: max(1, marked.shape[0] - 1), :: max(1, marked.shape[1] - 1)] = 255
+    return dilate(marked, radius=2)
 
 
 def _without_bridges(tissue: Binary) -> Binary:
@@ -148,7 +197,7 @@ def _with_enclosed(tissue: Binary) -> Binary:
 def _air_level(grey: Grey, outside: Binary, level: float) -> float | None:
     histogram = histogram_of(grey, outside)
     histogram[int(level) + 1 :] = 0
-    return _median(histogram) if histogram.sum() >= 0.01 * grey.size else None
+    return _quantile(histogram, 0.5) if histogram.sum() >= 0.01 * grey.size else None
 
 
 def _enlarge(mask: Binary, shape: tuple[int, ...]) -> Binary:

@@ -21,10 +21,10 @@ Points = NDArray[np.int32]
 _NARROWEST, _SHALLOWEST = 8.0, 1.5
 # Cosine of the angle between a dent's opening and the way from the body's middle: outwards, not towards the
 # spine.
-_FACING_OUT = 0.4
+_FACING_OUT = 0.2
 # The wall behind a dent is at most this share of the body's width thick; behind heart and diaphragm lies
 # more.
-_THICKEST_WALL = 0.2
+_THICKEST_WALL = 0.27
 
 
 def fill_holes_and_dents(

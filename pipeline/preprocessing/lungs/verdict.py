@@ -13,10 +13,10 @@ from pipeline.preprocessing.morphology import Binary
 
 # Shares of the body's area: less is too little lung to judge, more leaves no room for a mediastinum and a
 # wall.
-LEAST_LUNG, MOST_LUNG = 0.03, 0.80
+LEAST_LUNG, MOST_LUNG = 0.02, 0.80
 # The smaller side's share of the larger one; share of the mask within its sides' convex hulls; within the
 # body.
-LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.2, 0.6, 0.97
+LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.2, 0.35, 0.97
 # A part smaller than this share of the mask says nothing about its shape.
 _CRUMB = 0.02
 
