@@ -203,13 +203,13 @@ def score_figure(scores: np.ndarray, truth: np.ndarray, labels: Sequence[str], l
     figure = go.Figure()
     for place, name in enumerate(labels):
         figure.add_histogram(
-            x=scores[truth == place], name=name, marker={"color": class_colors(labels)[name]}, opacity=0.65,
+            x=scores[truth == place], name=name, marker={"color": class_colors(labels)[name]}, 
             xbins={"start": 0, "end": 1, "size": 0.05},
             hovertemplate="%{y:,} slices, score %{x}<extra>" + name + "</extra>",
         )  # fmt: skip
     figure.update_xaxes(title=f"score of {label}", range=[0, 1])
     figure.update_yaxes(title="slices")
-    figure.update_layout(barmode="overlay")
+    figure.update_layout(barmode="stack")
     return figure
 
 

@@ -67,8 +67,8 @@ def draw_comparison(run: RunInfo) -> None:
             )
             st.caption(
                 f"Only {found.first} right: {found.only_first:,} slices; only {found.second}: "
-                f"{found.only_second:,}. If slices were independent, which they are not, McNemar's p would be "
-                f"{found.mcnemar_p:.3g}."
+                f"{found.only_second:,}. If slices were independent, which they are not, McNemar's p would "
+                f"be {found.mcnemar_p:.3g}."
             )
 
 

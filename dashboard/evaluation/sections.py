@@ -34,7 +34,7 @@ def draw_confusion(findings: Findings, dataset: str | None) -> None:
     with report, widgets.panel("Classification report", _interval_words(evaluation), key="report"):
         _report(evaluation)
     with widgets.panel("Slices of a cell", key="cell"):
-        truth, called = _cell_pickers(evaluation.figures.labels)
+        truth, called = _cell_pickers(evaluation)
         predictions = evaluation.predictions
         rows = np.ones(len(predictions), bool)
         if truth != ANY:
@@ -102,7 +102,7 @@ def draw_bedside(findings: Findings) -> None:
         widgets.callout(f"These slices are all of one kind with regard to {label}: nothing can be said here.")
         return
     percent = st.slider(
-        f"Of 100 patients, how many have {label} where the model would be used?",
+        f"Prevalence of {label} where the model would be used",
         0.5, 60.0, 10.0, 0.5, format="%.1f %%", key="evaluate.prevalence", width=520,
     )  # fmt: skip
     found = findings.predictive(label, percent / 100)
@@ -186,14 +186,24 @@ def _take_cell(event: object) -> None:
     st.session_state["evaluate.clicked"] = cell
 
 
-def _cell_pickers(labels: tuple[str, ...]) -> tuple[str, str]:
-    options = [*labels, ANY]
+def _cell_pickers(evaluation: Evaluation) -> tuple[str, str]:
+    options = [*evaluation.figures.labels, ANY]
+    start = dict(zip(("evaluate.truth", "evaluate.called"), _worst_cell(evaluation), strict=True))
     with st.container(horizontal=True, gap="medium"):
         for key, words in (("evaluate.truth", "Reference"), ("evaluate.called", "Called")):
             if st.session_state.get(key) not in options:
-                st.session_state[key] = focus_class(labels) if key == "evaluate.truth" else labels[0]
+                st.session_state[key] = start[key]
             st.selectbox(words, options, key=key, width=200)
     return st.session_state["evaluate.truth"], st.session_state["evaluate.called"]
+
+
+def _worst_cell(evaluation: Evaluation) -> tuple[str, str]:
+    """Return what the class in focus is most often mistaken for: the cell to look at first."""
+    labels = evaluation.figures.labels
+    focus = labels.index(focus_class(labels))
+    counts = evaluation.figures.confusion[focus].copy()
+    counts[focus] = 0
+    return labels[focus], labels[int(counts.argmax())] if counts.any() else labels[focus]
 
 
 def _report(evaluation: Evaluation) -> None:

@@ -235,7 +235,7 @@ def _method(evaluation: Evaluation) -> str:
     return (
         f"<h2>How the intervals were made</h2><p>{draws:,} resamples of whole {unit}s, drawn with "
         f"replacement (seed {evaluation.seed}); 95 % expanded percentiles (Hesterberg 2015); Wilson's "
-        f"interval over {unit}s where every resample agrees; none below three. "
+        f"interval over {unit}s where every resample agrees; none below five. "
         f"{opened}AUCs are one class against the others; means are over the classes that are present.</p>"
     )
 

@@ -12,9 +12,11 @@ from pipeline.evaluation.figures import Figures, compute_figures
 from pipeline.evaluation.intervals import RESAMPLES
 from pipeline.evaluation.predictions import Predictions
 
+TECHNICAL = frozenset({"manufacturer", "kernel", "modality", "format", "channels", "bit_depth"})
 MOST_VALUES = 12
 """A column with more distinct texts than this names slices, it does not divide them."""
 NUMBER_BINS = 3
+ALIKE = 0.9
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def find_subgroups(
 ) -> dict[str, list[Subgroup]]:
     """Compute the figures of every subgroup, by column; a column that does not divide is left out."""
     found = {}
-    for column in predictions.subgroup_columns:
+    for column in sorted(predictions.subgroup_columns, key=_order):
         values, against = subgroup_values(predictions, column)
         names = sorted(values.dropna().unique(), key=_natural)
         if len(names) < 2 and column != "source":
@@ -65,16 +67,16 @@ def find_subgroups(
 def subgroup_values(predictions: Predictions, column: str) -> tuple[pd.Series, str | None]:
     """Return each row's subgroup as text (missing: in none), and the one class it divides, or None for all.
 
-    A column divides one class where all others have no value, or one and the same (a lesion's area of 0).
+    A column divides one class where nine of ten slices of the others have no value, or one and the same (a
+    lesion's area of 0).
     Numbers with many values are cut at their terciles; columns of other things than texts, numbers and truth
     values, or of too many texts, divide nothing.
     """
     values = _as_numbers(predictions.table[column])
     against = None if column == "source" else _described_class(predictions, values)
     if against is not None:
-        place = predictions.labels.index(against)
-        elsewhere = values[predictions.y_true != place].dropna().unique()
-        values = values.where((predictions.y_true == place) & ~values.isin(elsewhere))
+        own = predictions.y_true == predictions.labels.index(against)
+        values = values.where(own & (values != _usual(values[~own])))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         if values.nunique() > MOST_VALUES:
             return _terciles(values), against
@@ -98,10 +100,17 @@ def _described_class(predictions: Predictions, values: pd.Series) -> str | None:
     described = []
     for place, label in enumerate(predictions.labels):
         own = predictions.y_true == place
-        elsewhere = values[~own].dropna().unique()
-        if len(elsewhere) <= 1 and values[own][~values[own].isin(elsewhere)].nunique() >= 2:
+        usual, elsewhere = _usual(values[~own]), values[~own]
+        alike = elsewhere.isna() | (elsewhere == usual).fillna(False)
+        if own.any() and alike.mean() >= ALIKE and values[own][values[own] != usual].nunique() >= 2:
             described.append(label)
     return described[0] if len(described) == 1 else None
+
+
+def _usual(values: pd.Series) -> Any:
+    """Return the commonest value, None where there is none."""
+    counts = values.value_counts()
+    return counts.index[0] if len(counts) else None
 
 
 def _terciles(values: pd.Series) -> pd.Series:
@@ -122,6 +131,11 @@ def _rows(predictions: Predictions, values: pd.Series, name: str, against: str |
     if against is not None:
         rows = rows | (predictions.y_true != predictions.labels.index(against))
     return rows
+
+
+def _order(column: str) -> int:
+    """Sort columns: the source first, how files are stored last."""
+    return 0 if column == "source" else 2 if column in TECHNICAL else 1
 
 
 def _natural(name: str) -> tuple[float, str]:
