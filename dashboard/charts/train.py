@@ -13,6 +13,7 @@ from dashboard.charts.theme import FURTHER_CLASSES
 
 TRAIN_COLOR, VAL_COLOR = "#8f9bb0", "#8f83f7"
 RUN_COLORS = ("#8f83f7", *FURTHER_CLASSES, "#56B4E9", "#E69F00")
+SHARES = ("auc", "accuracy", "f1")  # metrics in [0, 1]
 MOST_POINTS = 1500  # of a batch curve: more than the screen has pixels
 
 
@@ -56,16 +57,28 @@ def metric_figure(
             _line(figure, run.epochs, metric, name=run.name, color=color, dash="dot", legend=False)
             _line(figure, run.epochs, f"val_{metric}", name=run.name, color=color)
             _mark_best(figure, run, metric, color, legend=False)
+    _lay_out(figure, runs, metric, log)
+    figure.update_layout(title=title)
+    return figure
+
+
+def _lay_out(figure: go.Figure, runs: Sequence[RunCurves], metric: str, log: bool) -> None:
+    last = max((float(run.epochs["step"].max()) for run in runs if len(run.epochs)), default=1.0)
     figure.update_layout(
-        title=title,
-        # With a constant revision a refresh keeps the zoom that the user chose.
-        uirevision=f"{metric}-{log}",
+        # While the revision is the same, a refresh keeps the zoom that the user chose.
+        uirevision="|".join([metric, str(log), *(run.name for run in runs)]),
         hovermode="x unified",
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
-        xaxis={"title": "epoch", "rangemode": "tozero"},
+        xaxis={"title": "epoch", "rangemode": "tozero", "dtick": 1 if last <= 12 else None},
         yaxis={"type": "log" if log else "linear"},
     )
-    return figure
+    if metric in SHARES:
+        figure.update_yaxes(minallowed=0, maxallowed=1.01)
+    if not figure.data:
+        text = "the curve begins with the first batches"
+        figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", text=text, showarrow=False)
+        figure.update_xaxes(range=[0, 1])
+        figure.update_yaxes(showticklabels=False)
 
 
 def thin(table: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFrame:

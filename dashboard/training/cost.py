@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import loaders, widgets
+from dashboard import loaders
 from dashboard.loaders import train as load
 from pipeline.training.config import TrainConfig
 from pipeline.training.estimate import Estimate, estimate_training
@@ -22,20 +22,13 @@ def draw_cost(config: TrainConfig) -> None:
         val_slices=counts["val"]["slices"],
         runs=[run for run in loaders.runs() if run.status == "finished"],
     )
-    widgets.tiles(
-        [
-            widgets.Tile("Parameters", f"{cost.parameters / 1e6:.1f} M"),
-            widgets.Tile(
-                "Memory, about",
-                f"{cost.memory / 2**30:.1f} GB",
-                f"{cost.available / 2**30:.1f} GB free",
-                tone="neutral" if cost.fits else "bad",
-            ),
-            widgets.Tile("Time, about", duration(cost.seconds), f"{duration(cost.epoch_seconds)} an epoch"),
-        ]
+    source = "earlier runs here" if cost.measured else "a reference machine with two cores"
+    st.markdown(
+        f"**{cost.parameters / 1e6:.1f} M** parameters · about **{cost.memory / 2**30:.1f} GB** of memory · "
+        f"about **{duration(cost.seconds)}** ({duration(cost.epoch_seconds)} an epoch)",
+        help=f"Estimates: the time from the speed of {source}. Early stopping shortens it. "
+        f"{cost.available / 2**30:.1f} GB of memory are free now.",
     )
-    source = "the speed of earlier runs here" if cost.measured else "a reference machine with two cores"
-    st.caption(f"Estimates, from {source}; early stopping shortens it.")
     if not cost.fits:
         st.warning(_advice(cost), icon=":material/memory:")
 

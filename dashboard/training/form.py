@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import loaders
+from dashboard import loaders, widgets
 from dashboard.loaders import train as load
 from dashboard.training.preview import draw_preview
 from models.registry import ARCHITECTURES
@@ -21,8 +21,8 @@ BATCHES = (2, 4, 8, 16, 32, 64, 128)
 RATES = (3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 WEIGHTS = {
     "random": "Random weights",
-    "imagenet": "ImageNet (downloaded once)",
-    "phantom": "Trained on phantoms (ships with Hilum)",
+    "imagenet": "ImageNet",
+    "phantom": "Phantom-trained",
     "run": "A run of mine",
     "file": "A weights file",
 }
@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "architecture": "EfficientNetV2B0", "weights": "random", "recipe": "hilum", "image_size": 224,
     "batch_size": 16, "epochs": 30, "patience": 8, "learning_rate": 1e-3, "balance": "augment",
     "rotation": 10, "translation": 8, "zoom": 8, "horizontal_flip": False, "schedule": "cosine",
-    "monitor": "val_loss", "dropout": 0.3, "weight_decay": 1e-4, "label_smoothing": 0.0, "head_only": False, "seed": 0, "name": "",
+    "monitor": "val_loss", "dropout": 0.3, "label_smoothing": 0.0, "head_only": False, "seed": 0, "name": "",
     "from_run": None, "file": "",
 }  # fmt: skip
 
@@ -41,7 +41,14 @@ def draw_form(dataset: DatasetInfo) -> dict[str, Any]:
     """Draw the choices; return a configuration's values, not validated yet."""
     for name, value in DEFAULTS.items():
         st.session_state.setdefault(_key(name), value)
-    values: dict[str, Any] = {"dataset": dataset.name, "split": _draw_split(dataset.name)}
+    values: dict[str, Any] = {"dataset": dataset.name}
+    left, right = st.columns(2)
+    with right:
+        values["recipe"] = _select("Recipe", "recipe", load.recipes())
+    with left:
+        values["split"] = _draw_split(dataset.name)
+    if values["split"] is not None:
+        _tell_split(dataset.name, values["split"])
     values |= _draw_model()
     values |= _draw_schedule()
     values["augment"] = _draw_augmentation(dataset.name, values)
@@ -73,7 +80,10 @@ def _draw_split(dataset: str) -> str | None:
         ):
             _make_split(dataset)
         return None
-    name = st.selectbox("Split", names, key=_key("split"), persist_state="session")
+    return str(st.selectbox("Split", names, key=_key("split"), persist_state="session"))
+
+
+def _tell_split(dataset: str, name: str) -> None:
     counts = load.split_counts(dataset, name)
     parts = " · ".join(
         f"{part} {counts[part]['slices']:,}" for part in ("train", "val", "test") if counts.get(part)
@@ -82,7 +92,6 @@ def _draw_split(dataset: str) -> str | None:
     st.caption(
         f"{parts} slices; " + ("patients kept apart" if known else "patients unknown, near-copies kept apart")
     )
-    return str(name)
 
 
 def _make_split(dataset: str) -> None:
@@ -96,11 +105,12 @@ def _make_split(dataset: str) -> None:
 
 
 def _draw_model() -> dict[str, Any]:
-    values = {
-        "architecture": _select("Architecture", "architecture", list(ARCHITECTURES)),
-        "recipe": _select("Preprocessing recipe", "recipe", load.recipes()),
-        "weights": _draw_weights(),
-    }
+    left, right = st.columns(2)
+    with left:
+        values = {"architecture": _select("Architecture", "architecture", list(ARCHITECTURES))}
+    with right:
+        kind = _select("Start from", "weights", list(WEIGHTS), names=WEIGHTS)
+    values["weights"] = _draw_weights(str(kind))
     left, right = st.columns(2)
     with left:
         values["image_size"] = _select("Image size", "image_size", SIZES, unit=" px")
@@ -109,8 +119,7 @@ def _draw_model() -> dict[str, Any]:
     return values
 
 
-def _draw_weights() -> str:
-    kind = _select("Start from", "weights", list(WEIGHTS), names=WEIGHTS)
+def _draw_weights(kind: str) -> str:
     if kind == "run":
         runs = [run for run in loaders.runs() if (run.artifacts / "weights.weights.h5").is_file()]
         if not runs:
@@ -121,7 +130,7 @@ def _draw_weights() -> str:
     if kind == "file":
         path = st.text_input("Path of a .weights.h5 file", key=_key("file"), persist_state="session")
         return f"file:{os.path.expanduser(path)}"
-    return str(kind)
+    return kind
 
 
 def _draw_schedule() -> dict[str, Any]:
@@ -150,7 +159,8 @@ def _draw_augmentation(dataset: str, values: dict[str, Any]) -> dict[str, Any]:
                 help="Off by default: a network that sees mirrored chests can no longer use sides.",
             ),
         }
-        draw_preview(dataset, str(values["recipe"]), augment, image_size=int(values["image_size"]))
+        with widgets.guarded("The preview could not be drawn."):
+            draw_preview(dataset, str(values["recipe"]), augment, image_size=int(values["image_size"]))
     return augment
 
 

@@ -102,7 +102,8 @@ def _draw_failures(jobs: list[Job]) -> None:
 
 def _draw_one(run: RunInfo, job: Job | None, curves: RunCurves) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        widgets.heading(run.name)
+        with st.container(width="content"):
+            widgets.heading(run.name)
         st.badge(run.status, color=COLORS.get(run.status, "gray"))
         st.space("stretch")
         _draw_buttons(run, job)
@@ -176,7 +177,7 @@ def _rate(curves: RunCurves) -> float:
 
 def _metric_tile(label: str, metric: str, run: RunInfo) -> widgets.Tile:
     value = run.metrics.get(f"best_{metric}")
-    detail = "at the best epoch, no interval" if value is not None else ""
+    detail = "at the best epoch" if value is not None else ""
     return widgets.Tile(label, "n/a" if value is None else f"{value:.3f}", detail)
 
 
@@ -185,7 +186,7 @@ def _countdown(run: RunInfo, epochs: int, best: int) -> str:
     if run.status != "running" or not patience or not best:
         return {"early": "ended early", "complete": "all epochs"}.get(run.tags.get("ending", ""), "")
     left = patience - (epochs - best)
-    return f"ends early in {left} without a better one"
+    return f"stops in {left} unless better"
 
 
 def _draw_curves(curves: list[RunCurves]) -> None:

@@ -39,6 +39,7 @@ def draw_table(runs: list[RunInfo]) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         selection_default=default,
+        placeholder="-",
         height=min(36 * (len(rows) + 1) + 2, 330),
         column_config={
             "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),

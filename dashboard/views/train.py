@@ -22,8 +22,8 @@ if copied is not None:
 
 form, live = st.columns([3, 8], gap="medium")
 with form, widgets.panel("New training", key="train-form"):
-    values = draw_form(dataset)
-    with widgets.guarded():
+    with widgets.guarded("The form could not be shown."):
+        values = draw_form(dataset)
         if values["split"] is not None:
             config = make_config(values, source="These settings")
             draw_cost(config)

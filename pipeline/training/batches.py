@@ -52,6 +52,7 @@ class TrainBatches(keras.utils.PyDataset):
     def set_epoch(self, epoch: int) -> None:
         """Lay out the order and the augmentation of `epoch` (0-based)."""
         config = self.config
+        self.epoch = epoch
         self._order = epoch_order(self.part.labels, balance=config.balance, seed=config.seed, epoch=epoch)
         self._affines = draw_affines(
             config.augment, count=self.length, size=self.part.array.shape[1], seed=config.seed, epoch=epoch

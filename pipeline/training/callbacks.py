@@ -20,8 +20,8 @@ from pipeline.training.config import TrainConfig
 from pipeline.training.errors import DivergedError
 from pipeline.training.journal import Journal
 from pipeline.training.measure import measure, predict_batches
+from pipeline.training.plan import BEST
 
-BEST = "weights.weights.h5"
 MIN_IMPROVEMENT = 1e-4  # less than this is no better epoch
 _NAMES = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 

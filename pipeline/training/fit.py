@@ -18,9 +18,9 @@ from pipeline.training.batches import EvalBatches, Part, TrainBatches
 from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch
 from pipeline.training.checkpoint import FILE, TrainingState, load_state
 from pipeline.training.config import TrainConfig
-from pipeline.training.errors import ConfigError, OutOfMemoryError
+from pipeline.training.errors import OutOfMemoryError
 from pipeline.training.journal import Journal
-from pipeline.training.plan import Plan
+from pipeline.training.plan import BEST, Plan
 from pipeline.workspace import Workspace
 
 # Keras's 0.99 needs several hundred steps before validation sees the statistics of training; on the slices of
@@ -139,14 +139,8 @@ def _part(plan: Plan, cache: SliceCache, name: str) -> Part:
 def _take_weights_of_run(workspace: Workspace, model: Any, plan: Plan) -> None:
     """Take another run's best weights: all of them for the same classes, else the backbone's."""
     run = RunStore(workspace).find(plan.config.weights.removeprefix("run:"))
-    theirs = run.load_config()["architecture"]
-    if theirs != plan.config.architecture:
-        raise ConfigError(
-            f"The run {run.name} is a {theirs} and this training a {plan.config.architecture}: weights pass "
-            f"between runs of one architecture only. Choose {theirs}, or other weights."
-        )
     same_classes = tuple(run.class_names) == plan.classes
-    load_backbone_weights(model, run.artifacts / "weights.weights.h5", with_head=same_classes)
+    load_backbone_weights(model, run.artifacts / BEST, with_head=same_classes)
 
 
 @contextmanager

@@ -20,8 +20,7 @@ from pipeline.inference.seen import with_fingerprints
 from pipeline.inference.table import keep_heat_range, predictions_table
 from pipeline.jobs import Progress
 from pipeline.runs import RunInfo
-from pipeline.training.callbacks import BEST
-from pipeline.training.plan import Plan
+from pipeline.training.plan import BEST, Plan
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 
 _PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "openvino", "mlflow-skinny")
@@ -32,14 +31,14 @@ _NOT_CARRIED = ["content_hash", "perceptual_hash"]
 def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progress: Progress) -> None:
     """Export the best weights and predict all parts with what was exported."""
     load_weights(model, run.artifacts / BEST)
-    progress(0, 1, "Exporting the best weights")
+    progress(98, 100, "Exporting the best weights")
     export_engine(model, run.artifacts / FOLDER, class_names=plan.classes, recipe=plan.recipe)
     engine = Engine.load(run)
     keep_heat_range(engine, _images(plan, cache, "val"))
     engine = Engine.load(run)
     for part in PARTS:
         rows = plan.part(part)
-        progress(0, 1, f"Predicting the {part} part")
+        progress(99, 100, f"Predicting the {part} part")
         if len(rows):
             table = predictions_table(engine, _images(plan, cache, part), rows.drop(columns=_NOT_CARRIED))
             atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.registry import find_architecture
+from models.weights import resolve_weights
 from pipeline.cache.store import SliceCache
 from pipeline.data.index import load_index
 from pipeline.data.labels import order_labels
 from pipeline.data.splits import PARTS, load_split
 from pipeline.data.table import COLUMNS
 from pipeline.preprocessing.recipe import Recipe, load_recipe
+from pipeline.runs import RunStore
 from pipeline.training.config import TrainConfig
-from pipeline.training.errors import NothingToResumeError, TooFewSlicesError
+from pipeline.training.errors import ConfigError, NothingToResumeError, TooFewSlicesError
 from pipeline.workspace import Workspace
 
+BEST = "weights.weights.h5"  # a run's best weights, among its files
 _KEPT = ("slice_id", "content_hash", "perceptual_hash", "patient_id", "source", "label")
 
 
@@ -65,6 +69,7 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
         TooFewSlicesError: a class is absent from the training or the validation part.
     """
     recipe = load_recipe(config.recipe, workspace.recipes)
+    _check_weights(workspace, config)
     index = load_index(workspace, config.dataset)
     split = load_split(workspace, config.dataset, config.split)
     facts = {key: getattr(split, key) for key in ("name", "hash", "dataset", "group_by", "seed")}
@@ -110,6 +115,22 @@ def plan_files(plan: Plan) -> dict[str, Any]:
         "split.json": split,
         "classes.json": list(plan.classes),
     }
+
+
+def _check_weights(workspace: Workspace, config: TrainConfig) -> None:
+    """Find out before anything long begins whether the first weights can be had."""
+    if not config.weights.startswith("run:"):
+        resolve_weights(config.weights, find_architecture(config.architecture))
+        return
+    run = RunStore(workspace).find(config.weights.removeprefix("run:"))
+    theirs = run.load_config()["architecture"]
+    if theirs != config.architecture:
+        raise ConfigError(
+            f"The run {run.name} is a {theirs} and this training a {config.architecture}: weights pass "
+            f"between runs of one architecture only. Choose {theirs}, or other weights."
+        )
+    if not (run.artifacts / BEST).is_file():
+        raise ConfigError(f"The run {run.name} ({run.status}) has no weights yet. Choose another run.")
 
 
 def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,3 +48,40 @@ def open_discs(root: Path, **options: int) -> Workspace:
 def discs(tmp_path: Path) -> Workspace:
     """A fresh workspace with the small data set."""
     return open_discs(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small data set, for tests that only read it or add runs."""
+    return open_discs(tmp_path_factory.mktemp("discs"))
+
+
+@pytest.fixture(scope="session")
+def create_tiny() -> Callable[..., Any]:
+    """A stand-in for `models.create_model`: two convolutions, for a real one compiles for 15 seconds."""
+    import keras
+
+    from models.backbones import seeded
+    from models.head import build_head
+
+    def create(
+        name: str, *, num_classes: int, image_size: int, channels: int, dropout: float, seed: int, **_: object
+    ) -> Any:
+        with seeded(seed):
+            image = keras.Input((image_size, image_size, channels), name="image")
+            x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaled")(image)
+            x = keras.layers.Conv2D(8, 5, strides=2, activation="relu", name="first")(x)
+            x = keras.layers.Conv2D(12, 3, strides=2, activation="relu", name="second")(x)
+            x = keras.layers.Activation("linear", name="features")(x)
+            output = build_head(x, num_classes=num_classes, dropout=dropout)
+            return keras.Model(image, output, name=name)
+
+    return create
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, create_tiny: Callable[..., Any]) -> None:
+    """Train the stand-in instead of a real architecture."""
+    from pipeline.training import fit
+
+    monkeypatch.setattr(fit, "create_model", create_tiny)

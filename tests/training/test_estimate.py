@@ -1,0 +1,65 @@
+"""The estimate: near what was measured, and moving the right way."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.registry import ARCHITECTURES
+from pipeline.runs import RunInfo
+from pipeline.training.config import TrainConfig
+from pipeline.training.estimate import Estimate, estimate_training
+
+# Peak resident memory in MiB of five training steps, measured in a process of their own.
+MEASURED = [
+    ("EfficientNetV2B0", 224, 16, 2258),
+    ("EfficientNetV2B0", 384, 8, 2751),
+    ("EfficientNetV2B3", 224, 8, 2441),
+    ("EfficientNetV2S", 224, 12, 3719),
+    ("ResNet50V2", 224, 16, 2626),
+    ("ConvNeXtTiny", 224, 12, 4005),
+]
+
+
+def estimate(runs: tuple[RunInfo, ...] = (), **options: object) -> Estimate:
+    config = TrainConfig(dataset="a", **options)
+    return estimate_training(config, classes=3, train_places=300, val_slices=90, runs=runs)
+
+
+@pytest.mark.parametrize(("name", "image_size", "batch_size", "peak"), MEASURED)
+def test_memory_is_within_a_fifth_of_what_was_measured(name, image_size, batch_size, peak):
+    found = estimate(architecture=name, image_size=image_size, batch_size=batch_size)
+    assert found.memory / 2**20 == pytest.approx(peak, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_has_one(name):
+    found = estimate(architecture=name)
+    assert found.parameters / 1e6 == pytest.approx(ARCHITECTURES[name].parameters_millions, rel=0.02)
+    assert found.seconds > 0
+
+
+def test_more_work_costs_more():
+    usual = estimate()
+    assert estimate(batch_size=32).memory > usual.memory
+    assert estimate(image_size=320).memory > usual.memory
+    assert estimate(image_size=320).seconds > usual.seconds
+    assert estimate(epochs=60).seconds == pytest.approx(2 * usual.seconds)
+    assert estimate(head_only=True).seconds < usual.seconds
+    assert estimate(head_only=True).memory < usual.memory
+
+
+def test_the_speed_of_an_earlier_run_is_taken_where_there_is_one():
+    run = RunInfo(
+        id="1", name="r", status="finished", created=datetime.now(UTC), tags={}, artifacts=Path(),
+        params={"architecture": "EfficientNetV2B0", "image_size": "224", "head_only": "False"},
+        metrics={"images_per_second": 10.0},
+    )  # fmt: skip
+    found = estimate((run,))
+    assert found.measured
+    assert found.epoch_seconds == pytest.approx((300 + 0.33 * 90) / 10, rel=0.05)
+    halved = estimate((run,), image_size=112)
+    assert halved.epoch_seconds == pytest.approx(found.epoch_seconds / 4)
+    other = replace(run, params=run.params | {"architecture": "ResNet50V2"})
+    assert not estimate((other,)).measured
