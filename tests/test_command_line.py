@@ -47,8 +47,8 @@ class Shell:
 @pytest.fixture(scope="module")
 def phantoms(tmp_path_factory) -> Path:
     """A folder of phantoms of twelve synthetic patients, and a few files that are no slices."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    write_phantoms(folder, seeds=range(3000, 3012))
+    folder = tmp_path_factory.mktemp("command-line") / "phantoms"
+    write_phantoms(folder, seeds=range(3000, 3012), slices=6)
     bad = folder / "pCT" / "broken.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     with (folder / "labels.csv").open("a") as labels:
@@ -143,7 +143,7 @@ def test_evaluate_prints_its_contract(shell, run, tmp_path):
 
 
 def test_evaluate_on_another_data_set(shell, run):
-    assert shell.json("evaluate", run, "--dataset", "small")["data"] == "small"
+    assert shell.json("evaluate", run, "--dataset", "small")["data"] == "data set small"
 
 
 def test_predict_prints_a_line_an_input(shell, run, phantoms, tmp_path):
