@@ -33,11 +33,21 @@ from pipeline.errors import HilumError, user_errors
 from pipeline.progress import JobStopped, Progress, no_progress, show_progress
 from pipeline.workspace import Workspace
 
-__all__ = ["Job", "JobNotFoundError", "JobStopped", "JobStore", "Progress", "Reporter", "no_progress"]
+__all__ = [
+    "Job",
+    "JobNotFoundError",
+    "JobStopped",
+    "JobStore",
+    "Progress",
+    "Reporter",
+    "no_progress",
+    "process_lives",
+]
 
 AT_ONCE = 1  # queued jobs of a heavy kind that run side by side: memory is what small machines lack
 HEAVY = frozenset({"train", "sweep"})
 HEARTBEAT_SECONDS = 2.0
+LOG_SECONDS = 5.0  # between two lines of progress where stderr is a file
 _ENDED = ("finished", "stopped", "failed", "lost")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -148,7 +158,7 @@ class JobStore:
     def kill(self, job_id: str) -> None:
         """End a running job's processes at once. What it had written stays; it shows as stopped."""
         job = self.get(job_id)
-        if job.status == "running" and _alive(job.pid, job.process_started) and job.pid is not None:
+        if job.status == "running" and process_lives(job.pid, job.process_started) and job.pid is not None:
             if os.name == "posix" and os.getpgid(job.pid) == job.pid:
                 os.killpg(job.pid, signal.SIGKILL)
             else:
@@ -326,7 +336,7 @@ class JobStore:
             rows = connection.execute(
                 "SELECT id, pid, process_started FROM jobs WHERE status = 'running'"
             ).fetchall()
-            dead = [row["id"] for row in rows if not _alive(row["pid"], row["process_started"])]
+            dead = [row["id"] for row in rows if not process_lives(row["pid"], row["process_started"])]
             for job_id in dead:
                 connection.execute(
                     "UPDATE jobs SET status = 'lost', ended = heartbeat, "
@@ -350,14 +360,17 @@ class Reporter:
         self.message = ""
         self.stop_asked = threading.Event()
         self._store = store
-        self._written = 0.0
+        self._written = self._shown = 0.0
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         self.message = message or self.message
         now = time.monotonic()
-        if now - self._written >= 0.25 or done >= total:
+        ended = done >= total
+        if now - self._written >= 0.25 or ended:
             self._written = now
             self._store._report(self.job_id, int(done), int(total), self.message)
+        if now - self._shown >= (0.25 if sys.stderr.isatty() else LOG_SECONDS) or ended:
+            self._shown = now
             show_progress(done, total, self.message)
         if self.stop_asked.is_set():
             raise JobStopped(f"Stopped on request after {done} of {total}.")
@@ -399,8 +412,8 @@ def _own_start() -> float:
     return float(psutil.Process().create_time())
 
 
-def _alive(pid: int | None, started: float | None) -> bool:
-    """Whether process `pid` still is the one that started at `started` (seconds since 1970)."""
+def process_lives(pid: int | None, started: float | None) -> bool:
+    """Return whether process `pid` still is the one that started at `started` (seconds since 1970)."""
     if pid is None:
         return False
     try:

@@ -29,7 +29,7 @@ import pandas as pd
 import psutil
 
 from pipeline.errors import HilumError
-from pipeline.jobs import JobNotFoundError, JobStore
+from pipeline.jobs import JobNotFoundError, JobStore, process_lives
 from pipeline.locks import only_one
 from pipeline.workspace import Workspace, read_json
 
@@ -364,12 +364,9 @@ def _process_lives(tag: str) -> bool:
     """Whether the process that wrote `tag` still runs; one on another machine is taken at its word."""
     node, _, rest = tag.partition("|")
     pid, _, started = rest.partition("|")
-    if node != platform.node() or not pid:
-        return bool(node) and node != platform.node()
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1.0
-    except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError):
-        return False
+    if node != platform.node():
+        return bool(node)
+    return pid.isdecimal() and process_lives(int(pid), float(started or 0))
 
 
 def _warn_of_inherited_uri() -> None:
