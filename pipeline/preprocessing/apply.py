@@ -81,7 +81,7 @@ def preprocess_slice(
     clock.stop("lung-mask")
     edges = _edges(fitted, isolation, recipe)
     clock.stop("edges")
-    verdict = judge_mask(isolation.mask, body)
+    verdict = _judge(fitted, isolation, body)
     believed = isolation.mask if verdict.plausible else np.zeros_like(isolation.mask)
     clock.stop("verdict")
     output = _output(fitted, believed, edges, recipe)
@@ -123,7 +123,8 @@ def preprocess_output(image: NDArray[Any], *, intensity: str, recipe: Recipe) ->
         return fitted.square(fitted.grey)
     dark, _, body = _threshold(fitted, recipe)
     isolation = _isolate(fitted, dark, body, recipe)
-    believed = isolation.mask if judge_mask(isolation.mask, body).plausible else np.zeros_like(isolation.mask)
+    plausible = _judge(fitted, isolation, body).plausible
+    believed = isolation.mask if plausible else np.zeros_like(isolation.mask)
     edges = _edges(fitted, isolation, recipe) if recipe.output == "three-channel" else None
     return _output(fitted, believed, edges, recipe)
 
@@ -185,6 +186,10 @@ def _isolate(fitted: _Fitted, dark: Binary, body: Body, recipe: Recipe) -> Isola
     if method == "corners":
         return corners.isolate(dark, recipe.lungs)
     return Isolation(dark, dark, np.zeros_like(dark))
+
+
+def _judge(fitted: _Fitted, isolation: Isolation, body: Body) -> MaskVerdict:
+    return judge_mask(isolation.mask, body, pixels=(fitted.placement.height, fitted.placement.width))
 
 
 def _edges(fitted: _Fitted, isolation: Isolation, recipe: Recipe) -> Grey:

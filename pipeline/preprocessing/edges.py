@@ -17,7 +17,7 @@ def roberts(image: Grey) -> Grey:
     Magnitude over sqrt(2), so that it stays in [0, 255]. The border repeats the picture's (scikit-image
     mirrors it: the same for a kernel of two pixels).
     """
-    padded = cv2.copyMakeBorder(image, 1, 0, 1, 0, cv2.BORDER_REPLICATE).astype(np.float32)
+    padded = cv2.copyMakeBorder(image, 0, 1, 0, 1, cv2.BORDER_REPLICATE).astype(np.float32)
     down = padded[1:, 1:] - padded[:-1, :-1]
     up = padded[1:, :-1] - padded[:-1, 1:]
     return _length(down, up, scale=1 / np.sqrt(2))

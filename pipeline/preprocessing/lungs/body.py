@@ -20,7 +20,7 @@ _FILLING_TOLERANCE = 8
 # Share of the picture's shorter side.
 _INSET = 0.03
 # Of a picture's side, an opening in the body wall up to this share is a lung cut by the picture's edge.
-_WIDEST_OPENING = 0.7
+_WIDEST_OPENING = 0.8
 # So near to the picture's edge, in the overview's pixels, thin tissue is kept.
 _RIM = 12
 # The level lies at this share of the way from lung to tissue: above the middle, so that ground-glass passes,
@@ -31,7 +31,7 @@ _LUNG_SHARE = 0.7
 # too, in at least this share of the body, and fat is the next thing above it.
 _FILLING_GAP = 0.5
 _LEAST_FILLING, _SATURATED = 0.02, 250
-_BLACK, _SHARE_ABOVE_BLACK, _LEAST_BLACK_SHARE = 2, 0.15, 0.015
+_BLACK, _SHARE_ABOVE_BLACK, _LEAST_BLACK_SHARE = 2, 0.15, 0.002
 # Inside the body, dark and tissue differ at least by this share of what air and tissue differ by (fat does
 # less).
 _LEAST_LUNG_CONTRAST, _LEAST_LUNG_CONTRAST_ON_BLACK = 0.3, 0.75
@@ -99,10 +99,17 @@ def _lung_level(inside: NDArray[np.float64], outer: _Levels, *, black_air: bool)
     if black_air:
         least = _LEAST_LUNG_CONTRAST_ON_BLACK
         if inside[: _BLACK + 1].sum() >= _LEAST_BLACK_SHARE * inside.sum():
-            inner = _Levels(0.0, outer.bright)
+            return _level_above_black(inside, outer)
     if inner is None or inner.contrast < least * outer.contrast:
         inner = outer
     return inner.at(_LUNG_SHARE)
+
+
+def _level_above_black(inside: NDArray[np.float64], outer: _Levels) -> float:
+    """Return the level between black and the darkest tissue, which is fat."""
+    tissue = inside.copy()
+    tissue[: int(outer.at(_SHARE_ABOVE_BLACK)) + 1] = 0
+    return max(outer.at(_SHARE_ABOVE_BLACK), _LUNG_SHARE * _quantile(tissue, 0.1))
 
 
 @dataclass(frozen=True)

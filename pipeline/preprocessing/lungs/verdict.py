@@ -13,10 +13,12 @@ from pipeline.preprocessing.morphology import Binary
 
 # Shares of the body's area: less is too little lung to judge, more leaves no room for a mediastinum and a
 # wall.
-LEAST_LUNG, MOST_LUNG = 0.02, 0.80
+LEAST_LUNG, MOST_LUNG = 0.025, 0.80
 # The smaller side's share of the larger one; share of the mask within its sides' convex hulls; within the
 # body.
-LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.2, 0.35, 0.97
+LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.1, 0.35, 0.97
+# Pixels on the shorter side of a slice below which nothing is believed.
+LEAST_PIXELS = 48
 # A part smaller than this share of the mask says nothing about its shape.
 _CRUMB = 0.02
 
@@ -35,10 +37,13 @@ class MaskVerdict:
     measures: tuple[tuple[str, float], ...] = ()
 
 
-def judge_mask(mask: Binary, body: Body) -> MaskVerdict:
-    """Judge a lung mask (rows, columns), 0 and 255, by its area, symmetry, solidity and overlap with the
-    body.
+def judge_mask(mask: Binary, body: Body, *, pixels: tuple[int, int] | None = None) -> MaskVerdict:
+    """Judge a lung mask (rows, columns), 0 and 255: area, symmetry, solidity, overlap with the body.
+
+    `pixels` is the slice's own size (rows, columns), where it was enlarged to the mask's.
     """
+    if pixels is not None and min(pixels) < LEAST_PIXELS:
+        return MaskVerdict(False, (f"Only {pixels[1]} x {pixels[0]} pixels: too few to find lungs in.",), 0.0)
     if body.area == 0:
         return MaskVerdict(
             False, ("No body is seen: the slice has one colour, or hardly any contrast.",), 0.0

@@ -1,0 +1,63 @@
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.preprocessing.lungs.body import Body
+from pipeline.preprocessing.lungs.verdict import judge_mask
+
+
+def body_of(size: int = 100) -> Body:
+    mask = np.zeros((size, size), np.uint8)
+    mask[10:90, 5:95] = 255
+    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)))
+
+
+def mask_with(*boxes) -> np.ndarray:
+    mask = np.zeros((100, 100), np.uint8)
+    for rows, columns in boxes:
+        mask[rows, columns] = 255
+    return mask
+
+
+LEFT, RIGHT = (slice(30, 70), slice(15, 40)), (slice(30, 70), slice(60, 85))
+
+
+def test_two_solid_sides_inside_the_body_are_believed():
+    verdict = judge_mask(mask_with(LEFT, RIGHT), body_of())
+    assert verdict.plausible and verdict.reasons == ()
+    assert verdict.lung_fraction == pytest.approx(2000 / 7200)
+    assert dict(verdict.measures)["symmetry"] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (mask_with(), "No lung was found"),
+        (mask_with((slice(40, 48), slice(20, 28)), (slice(40, 48), slice(70, 78))), "Little lung: 1.8%"),
+        (mask_with((slice(10, 90), slice(5, 95))), "More than lungs can be: 100%"),
+        (mask_with(LEFT), "One side only: .* 0%"),
+        (mask_with(LEFT, RIGHT, (slice(0, 10), slice(40, 60))), "Outside the body: 9%"),
+        (
+            mask_with((slice(20, 80), slice(15, 85, 2)), (slice(20, 80, 8), slice(15, 85))) & mask_with(LEFT),
+            "",
+        ),
+    ],
+)
+def test_every_doubt_is_a_sentence(mask, reason):
+    verdict = judge_mask(mask, body_of())
+    assert not verdict.plausible
+    if reason:
+        assert any(__import__("re").search(reason, sentence) for sentence in verdict.reasons), verdict.reasons
+
+
+def test_a_cross_of_threads_is_ragged():
+    threads = mask_with(
+        (slice(48, 52), slice(10, 90)), (slice(20, 80), slice(30, 33)), (slice(20, 80), slice(66, 69))
+    )
+    assert any(sentence.startswith("Ragged") for sentence in judge_mask(threads, body_of()).reasons)
+
+
+def test_without_a_body_there_is_nothing_to_judge():
+    nothing = np.zeros((10, 10), np.uint8)
+    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0))
+    assert not verdict.plausible and "one colour" in verdict.reasons[0]
