@@ -184,7 +184,7 @@ def ship_run(
         "notice": SYNTHETIC_NOTICE,
         "generator_version": GENERATOR_VERSION,
         "generator_hash": generator_hash(),
-        "training": _training_facts(seen),
+        "training": _training_facts(workspace, seen),
         "config": _published_config(last),
         "classes": last.class_names,
         "recipe_hash": Recipe(**last.load_recipe()).hash,
@@ -207,8 +207,11 @@ def _history(run: RunInfo) -> pd.DataFrame:
     return pd.read_parquet(run.artifacts / "history.parquet")
 
 
-def _training_facts(seen: pd.DataFrame) -> dict[str, Any]:
+def _training_facts(workspace: Workspace, seen: pd.DataFrame) -> dict[str, Any]:
+    drawn = read_json(workspace.root / "phantoms" / TRAINING / "synthetic.json")
     return {
+        "generator_version": drawn["generator_version"],
+        "generator_hash": drawn["generator_hash"],
         "seeds": [TRAINING_SEEDS.start, TRAINING_SEEDS.stop - 1],
         "patients": {str(part): int(group["patient_id"].nunique()) for part, group in seen.groupby("part")},
         "slices": {str(part): len(group) for part, group in seen.groupby("part")},
