@@ -24,25 +24,27 @@ def confusion_figure(confusion: np.ndarray, labels: Sequence[str]) -> go.Figure:
     shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
     k = len(labels)
     cells = [(row, column) for row in range(k) for column in range(k)]
-    texts = [f"<b>{confusion[r, c]:,}</b><br>{100 * shares[r, c]:.0f} %" for r, c in cells]
     figure = go.Figure(
         go.Heatmap(
             z=shares, x=list(labels), y=list(labels), zmin=0, zmax=1, colorscale=MATRIX_SCALE,
             showscale=False, xgap=3, ygap=3, hoverinfo="skip",
         )
     )  # fmt: skip
+    for r, c in cells:  # annotations keep their colour while a cell is selected
+        figure.add_annotation(
+            x=labels[c], y=labels[r], text=f"<b>{confusion[r, c]:,}</b><br>{100 * shares[r, c]:.0f} %",
+            showarrow=False, font={"size": 14}, captureevents=False,
+        )  # fmt: skip
     # Heatmap cells cannot be selected by a click; invisible squares over them can.
     figure.add_scatter(
         x=[labels[c] for _, c in cells],
         y=[labels[r] for r, _ in cells],
-        mode="markers+text",
-        text=texts,
-        textfont={"size": 14},
+        mode="markers",
         marker={"symbol": "square", "size": 84, "color": "rgba(0,0,0,0)"},
-        selected={"marker": {"color": "rgba(255,255,255,0.10)"}},
+        selected={"marker": {"color": "rgba(255,255,255,0.14)"}},
         unselected={"marker": {"color": "rgba(0,0,0,0)"}},
         customdata=[[labels[r], labels[c]] for r, c in cells],
-        hovertemplate="reference %{customdata[0]}, called %{customdata[1]}<extra>click to see</extra>",
+        hoverinfo="none",
         showlegend=False,
     )
     figure.update_xaxes(title="called", side="top", showgrid=False, fixedrange=True)

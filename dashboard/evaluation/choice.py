@@ -53,13 +53,12 @@ def open_door(run: RunInfo) -> bool:
     if st.session_state.get(key):
         return True
     own, others = read.openings(run)
-    times = "never" if own == 0 else "once" if own == 1 else f"{own} times"
-    shared = f"; {others} runs of its split were opened in all" if others > 1 else ""
+    times = "has not been opened yet" if not own else f"was opened {'once' if own == 1 else f'{own} times'}"
+    shared = f"; {others} models' were, on the same split" if others > int(own > 0) else ""
     pressed = widgets.empty_state(
         "The test part is closed",
         "It tells the truth once: whoever looks, changes something and looks again has begun to train on it. "
-        f"Choose by validation, then open it. Each opening is logged. This run's was opened {times} so "
-        f"far{shared}.",
+        f"Choose by validation, then open it. Each opening is logged. This model's {times}{shared}.",
         action="Open the test part",
         key="test-door",
     )

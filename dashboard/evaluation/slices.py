@@ -30,7 +30,7 @@ def show_slices(
     shown = ordered[page * PAGE : (page + 1) * PAGE]
     chosen = st.session_state.get(f"{key}.picked")
     places = [int(place) for place in shown]
-    left, right = st.columns([3, 2], gap="medium") if chosen in places else (st.container(), None)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         picked = gallery(
             [_item(predictions, place, dataset) for place in places],
@@ -42,9 +42,11 @@ def show_slices(
     if picked is not None and places[picked] != chosen:
         st.session_state[f"{key}.picked"] = places[picked]
         st.rerun()
-    if right is not None and chosen is not None:
-        with right:
+    with right:
+        if chosen in places:
             _show_one(predictions, chosen, dataset=dataset, run_id=run_id, key=key)
+        else:
+            st.caption("Pick a slice to see it large, with its scores.")
 
 
 def _page(count: int, key: str) -> int:

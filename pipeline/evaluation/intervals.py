@@ -96,9 +96,7 @@ def estimate(
         return unknown("not defined on these slices")
     if groups < MIN_GROUPS:
         count = f"{groups} {unit}" if groups == 1 else f"{groups} {unit}s"
-        return Estimate(
-            float(value), reason=f"no interval: it rests on {count}, {MIN_GROUPS} are needed at least"
-        )
+        return Estimate(float(value), reason=f"no interval from {count}; {MIN_GROUPS} are needed")
     low, high = percentile_interval(samples, groups=groups)
     if not (math.isfinite(low) and math.isfinite(high)):
         return Estimate(float(value), reason="no interval: not defined in any resample")

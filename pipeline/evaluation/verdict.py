@@ -215,13 +215,17 @@ def _even(subgroups: Mapping[str, Sequence[Subgroup]]) -> Line:
 
 
 def _external(c: Circumstances) -> Line:
-    claim = "Tested on another hospital's slices"
-    if c.external:
-        return Line(claim, "met", "These slices are another data set than the training's.")
+    claim = "Tested on a data set from elsewhere"
+    if not c.external:
+        return Line(
+            claim,
+            "not known",
+            "These slices are of the data set that it was trained on; evaluate it on one from elsewhere too.",
+        )
+    if c.shared_slices or c.shared_patients:
+        return Line(claim, "not met", "This data set shares slices or patients with the training's.")
     return Line(
-        claim,
-        "not known",
-        "These slices are of the data set that it was trained on; evaluate it on one from elsewhere too.",
+        claim, "met", "Another data set than the training's; that it is another hospital's, you know."
     )
 
 

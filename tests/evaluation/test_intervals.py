@@ -52,7 +52,7 @@ def test_too_few_groups_give_a_value_and_a_reason():
         "value": 0.8,
         "low": None,
         "high": None,
-        "reason": "no interval: it rests on 2 patients, 5 are needed at least",
+        "reason": "no interval from 2 patients; 5 are needed",
     }
 
 
