@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from pipeline.data.formats import HEAD_BYTES, detect_format
 from pipeline.data.raster import decode_raster
 from pipeline.data.slice_image import MAX_RASTER_BYTES, SliceError, SliceImage
 
+_NO_FILE = "This is no regular file but a folder, pipe or device."
+
 
 def decode_slice(source: Path | bytes, *, frame: int = 0, key: bytes | None = None) -> SliceImage:
     """Decode one frame of a file or of its bytes.
@@ -20,10 +23,10 @@ def decode_slice(source: Path | bytes, *, frame: int = 0, key: bytes | None = No
     Raises:
         SliceError: with the code and the reason.
     """
-    format = detect_format(read_head(source))
+    format, content = load_source(source)
     if format == "dicom":
-        return decode_frame(open_dicom(source), frame=frame, key=key)
-    return decode_raster(read_bytes(source), format=format, frame=frame)
+        return decode_frame(open_dicom(content), frame=frame, key=key)
+    return decode_raster(_bytes(content), format=format, frame=frame)
 
 
 def decode_frames(source: Path | bytes, *, key: bytes | None = None) -> Iterator[SliceImage | SliceError]:
@@ -32,9 +35,9 @@ def decode_frames(source: Path | bytes, *, key: bytes | None = None) -> Iterator
     Raises:
         SliceError: nothing of the file can be read.
     """
-    format = detect_format(read_head(source))
+    format, content = load_source(source)
     if format == "dicom":
-        file = open_dicom(source)
+        file = open_dicom(content)
         for frame in range(file.frames):
             try:
                 yield decode_frame(file, frame=frame, key=key)
@@ -43,7 +46,7 @@ def decode_frames(source: Path | bytes, *, key: bytes | None = None) -> Iterator
                     raise
                 yield error
         return
-    data = read_bytes(source)
+    data = _bytes(content)
     first = decode_raster(data, format=format)
     yield first
     for frame in range(1, first.frames):
@@ -51,6 +54,28 @@ def decode_frames(source: Path | bytes, *, key: bytes | None = None) -> Iterator
             yield decode_raster(data, format=format, frame=frame)
         except SliceError as error:
             yield error
+
+
+def load_source(source: Path | bytes) -> tuple[str, Path | bytes]:
+    """Return a file's format and what its decoder wants: a picture's bytes; of DICOM, which may be big, the
+    path.
+
+    Raises:
+        SliceError: no file, no image, or larger than pictures may be.
+    """
+    if isinstance(source, bytes):
+        return detect_format(source[:HEAD_BYTES]), source
+    with open_file(source) as file:
+        head = file.read(HEAD_BYTES)
+        format = detect_format(head)
+        if format == "dicom":
+            return format, source
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_RASTER_BYTES:
+            raise SliceError(
+                "too-large", f"It has {size / 2**20:.0f} MiB; pictures of up to 128 MiB are read."
+            )
+        return format, head + file.read()
 
 
 def read_head(source: Path | bytes) -> bytes:
@@ -61,15 +86,8 @@ def read_head(source: Path | bytes) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def read_bytes(source: Path | bytes) -> bytes:
-    """Return a picture's bytes, at most as many as pictures may have."""
-    if isinstance(source, bytes):
-        return source
-    with open_file(source) as file:
-        data = file.read(MAX_RASTER_BYTES + 1)
-    if len(data) > MAX_RASTER_BYTES:
-        raise SliceError("too-large", "It has more than 128 MiB.")
-    return data
+def _bytes(content: Path | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -79,11 +97,15 @@ def open_file(path: Path) -> BinaryIO:
         SliceError: `missing-file`, `permission-denied`, `symlink-loop`, `not-a-file` or `read-error`.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SliceError("not-a-file", "This is no regular file but a folder, pipe or device.")
-        return path.open("rb")
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except IsADirectoryError as error:
+        raise SliceError("not-a-file", _NO_FILE) from error
     except OSError as error:
         raise read_failure(error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SliceError("not-a-file", _NO_FILE)
+    return open(descriptor, "rb", buffering=0)
 
 
 def read_failure(error: OSError) -> SliceError:

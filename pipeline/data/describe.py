@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def _describe_frame(read: SliceImage | SliceError, frame: int) -> tuple[dict[str
         return failed_row(read, frame=frame), _no_fingerprint()
     measured, fingerprint = describe_slice(read)
     height, width = read.image.shape
-    header = asdict(read.header or DicomHeader())
+    header = dict(vars(read.header or DicomHeader()))
     identifiers = {f"header_{name}": header.pop(name) for name in _IDENTIFIERS}
     row = {
         "frame": frame,

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 LABELS_FILE = "labels.csv"
-VERSION = 1  # of what is measured of a slice: a greater one reads every file again
+VERSION = 2  # of what is measured of a slice: a greater one reads every file again
 # Reasons that may be gone the next time, though the file is the same.
 _TRANSIENT = frozenset({"permission-denied", "timeout", "crashed", "changed", "read-error", "missing-file"})
 _Key = tuple[str, int, int]
@@ -191,7 +191,7 @@ def _read_files(
                         done, len(files), f"{done:,} of {len(files):,} files, {rate:.0f}/s, {left:.0f} s left"
                     )
         finally:
-            reading.close()  # type: ignore[attr-defined]
+            reading.close()
     return rows
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pydicom
 
-from pipeline.data.decode import decode_slice
+from pipeline.data.decode import decode_frames, decode_slice
 from pipeline.data.describe import describe_file
 from pipeline.data.slice_image import SliceError
 
@@ -21,21 +21,46 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
 def answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Answer one request: `{"verb": "read" | "describe", "path" or a payload, "frame", "key"}`."""
+    """Answer one request: `{"verb": "read" | "describe" | "lungs", "path" or a payload, ...}`."""
+    source = Path(request["path"]) if request.get("path") is not None else payload
     key = bytes.fromhex(request["key"]) if request.get("key") else None
-    path = Path(request["path"]) if request.get("path") is not None else None
-    if request["verb"] == "describe" and path is not None:
-        rows, fingerprints = describe_file(path, key=key)
-        return {"rows": rows}, fingerprints.tobytes()
     try:
-        read = decode_slice(path if path is not None else payload, frame=request["frame"], key=key)
+        return _VERBS[request["verb"]](source, request, key)
     except SliceError as error:
         return {"error": [error.code, error.reason]}, b""
     except MemoryError:
         return {"error": ["too-large", "Decoding it takes more memory than one file may."]}, b""
     except Exception as error:  # one file's oddity must not end the worker that others wait for
         return {"error": ["crashed", f"Its decoder broke down ({type(error).__name__})."]}, b""
+
+
+def _read(source: Path | bytes, request: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
+    read = decode_slice(source, frame=request["frame"], key=key)
+    image = np.ascontiguousarray(read.image)
     facts = asdict(replace(read, image=np.empty(0)))
     del facts["image"]
-    image = np.ascontiguousarray(read.image)
     return {"slice": facts, "shape": image.shape, "dtype": image.dtype.str}, image.tobytes()
+
+
+def _describe(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
+    rows, fingerprints = describe_file(Path(str(source)), key=key)
+    return {"rows": rows}, fingerprints.tobytes()
+
+
+def _lungs(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
+    """Return the share of the body that lungs take up, of each frame; None where it can't be read."""
+    from pipeline.preprocessing.apply import preprocess_slice
+    from pipeline.preprocessing.recipe import PRESETS
+
+    fractions = [
+        None
+        if isinstance(read, SliceError)
+        else preprocess_slice(
+            read.image, intensity=read.intensity, recipe=PRESETS["hilum"]
+        ).verdict.lung_fraction
+        for read in decode_frames(source)
+    ]
+    return {"lung_fractions": fractions}, b""
+
+
+_VERBS = {"read": _read, "describe": _describe, "lungs": _lungs}

@@ -20,8 +20,8 @@ def write_stages(
 ) -> Iterator[Path]:
     """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders.
 
-    Equal stems are numbered (`a`, `a-2`), further frames named (`a-frame-2`). A file that can't be read is told
-    to `on_error` in a sentence, and the rest goes on.
+    Equal stems are numbered (`a`, `a-2`), further frames named (`a-frame-2`). A file that can't be read is
+    told to `on_error` in a sentence, and the rest goes on.
     """
     taken: Counter[str] = Counter()
     for path in inputs:

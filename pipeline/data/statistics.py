@@ -60,8 +60,7 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
     grey = display_grey(image, intensity=read.intensity)
     small = _reduced(grey, _WORK_SIDE)
     fingerprint = cv2.resize(small, (FINGERPRINT_SIDE, FINGERPRINT_SIDE), interpolation=cv2.INTER_AREA)
-    counts = np.bincount(small.ravel(), minlength=256)
-    share = counts / small.size
+    share = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel() / small.size
     cumulative = np.cumsum(share)
     p01, p50, p99 = (int(np.searchsorted(cumulative, level)) for level in (0.01, 0.5, 0.99))
     seen = share[share > 0]

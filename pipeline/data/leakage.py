@@ -1,0 +1,110 @@
+"""Copies where they do harm: across classes, across patients, and across the parts of a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.data.duplicates import DuplicatePairs
+from pipeline.data.findings import Finding, counted
+from pipeline.data.splits import Split
+from pipeline.data.table import OK
+
+
+def find_duplicates(index: pd.DataFrame, pairs: DuplicatePairs) -> Iterator[Finding]:
+    """Yield what the copies among the slices of an index mean."""
+    labels, patients = (index[name].to_numpy(dtype=object) for name in ("label", "patient_id"))
+    contradicting = _differ(labels, pairs)
+    other_patient = _differ(patients, pairs)
+    cases = (
+        ("exact", pairs.exact, "exact copies", "The same pixels"),
+        ("near", ~pairs.exact, "near-copies", "Nearly the same picture"),
+    )
+    for kind, which, noun, phrase in cases:
+        if (which & contradicting).any():
+            text = f"{phrase} in two classes, {{}}. One label is wrong at least: decide, and take one out."
+            yield _pairs_finding(
+                index, pairs, which & contradicting, f"{kind}-copies-across-classes", text, noun
+            )
+        if (which & other_patient).any():
+            text = f"{phrase} under two patient ids, {{}}. Splits keep these together; check the ids."
+            yield _pairs_finding(
+                index, pairs, which & other_patient, f"{kind}-copies-across-patients", text, noun
+            )
+        plain = which & ~contradicting & ~other_patient
+        if plain.any():
+            text = f"{phrase}, {{}}. Splits keep them together; neighbours in one patient are among them."
+            yield _pairs_finding(index, pairs, plain, f"{kind}-copies", text, noun)
+
+
+def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) -> Iterator[Finding]:
+    """Yield what stands on both sides of the newest split, and what cannot be known."""
+    usable = index[index["status"] == OK]
+    unknown = int(usable["patient_id"].isna().sum())
+    if unknown:
+        yield Finding(
+            "leakage",
+            "patients-unknown",
+            "warn",
+            "Patients unknown",
+            f"{unknown:,} of {counted(len(usable), 'slice')} have no patient id. Splits keep their "
+            f"near-copies "
+            "together, not their patients: figures may still flatter the model. A CSV with patient_id mends "
+            "it.",
+            unknown,
+        )
+    if split is None:
+        return
+    parts = index["slice_id"].map(split.parts())
+    for names, code, noun in (
+        (index["patient_id"], "patients-on-both-sides", "patient"),
+        (clusters, "copies-on-both-sides", "group of near-copies"),
+    ):
+        spread = parts.groupby(names.to_numpy()).nunique()
+        torn = set(spread.index[spread > 1])
+        if torn:
+            rows = index[names.isin(torn) & parts.notna()]
+            plural = "patients" if noun == "patient" else "groups of near-copies"
+            yield Finding(
+                "leakage",
+                code,
+                "bad",
+                f"{plural.capitalize()} on both sides",
+                f"The split {split.name!r} has {counted(len(torn), noun, plural)} in more than one part "
+                f"({counted(len(rows), 'slice')}): what is measured on it flatters the model. Split by "
+                f"patient or "
+                "by cluster instead.",
+                len(rows),
+                slice_ids=list(rows["slice_id"]),
+                details={"split": split.name, "groups": len(torn)},
+            )
+
+
+def _differ(values: NDArray[np.object_], pairs: DuplicatePairs) -> NDArray[np.bool_]:
+    """Return which pairs have two known, different values."""
+    one, other = values[pairs.first], values[pairs.second]
+    known = pd.notna(one) & pd.notna(other)
+    return np.asarray(known & (one != other), bool)
+
+
+def _pairs_finding(
+    index: pd.DataFrame, pairs: DuplicatePairs, which: NDArray[np.bool_], code: str, text: str, noun: str
+) -> Finding:
+    ids = index["slice_id"].to_numpy(dtype=object)
+    order = np.argsort(-pairs.correlation[which], kind="stable")
+    first, second = pairs.first[which][order], pairs.second[which][order]
+    across = code.partition("-across-")[2]
+    slices = len(set(first) | set(second))
+    return Finding(
+        "duplicates",
+        code,
+        "bad" if across and code.startswith("exact") else "warn" if across else "note",
+        f"{noun.capitalize()} across {across}" if across else noun.capitalize(),
+        text.format(counted(int(which.sum()), "pair") + f" of {counted(slices, 'slice')}"),
+        int(which.sum()),
+        unit="pairs",
+        slice_ids=list(np.stack([ids[first], ids[second]], axis=1).ravel()),
+    )
