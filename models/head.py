@@ -13,7 +13,6 @@ from typing import Any
 
 import keras
 
-HEAD_LAYERS = ("pooled", "head_normalization", "head_dropout", "logits", "probabilities")
 # Keras's default of 0.99 needs several hundred steps before validation sees the statistics of training; on
 # the
 # few hundred slices that one hospital has, that is most of a run.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from models.errors import UnknownArchitectureError
 
+# What `models.head` puts on every backbone, from the feature map on.
+HEAD_LAYERS = ("pooled", "head_normalization", "head_dropout", "logits", "probabilities")
 MINIMUM_IMAGE_SIZE = 32  # all backbones halve the image five times
 
 

@@ -20,8 +20,7 @@ import numpy as np
 
 from models.errors import WeightsError, WeightsHashError
 from models.hashing import sha256_of
-from models.head import HEAD_LAYERS
-from models.registry import Architecture
+from models.registry import HEAD_LAYERS, Architecture
 
 Arrays = dict[str, list[h5py.Dataset]]
 SUFFIX = ".weights.h5"

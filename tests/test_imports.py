@@ -75,7 +75,7 @@ def test_the_registry_imports_no_keras():
 
 def test_all_modules_behind_the_pages_load_without_tensorflow():
     rooms = "data.index preprocessing.apply inference.predict runs review.store evaluation.evaluate"
-    rooms += " training.config"
+    rooms += " training.config training.launch training.estimate training.augment"
     code = (
         "import sys; "
         + "; ".join(f"import pipeline.{room}" for room in rooms.split())

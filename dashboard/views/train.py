@@ -8,7 +8,6 @@ from dashboard.training.form import draw_form, fill_form
 from dashboard.training.live import draw_live
 from pipeline.runs import RunStore
 from pipeline.training.config import make_config
-from pipeline.training.launch import launch_training
 
 with widgets.page_header("Train", "How does a classifier learn on this data?"):
     dataset = widgets.dataset_picker()
@@ -30,6 +29,8 @@ with form, widgets.panel("New training", key="train-form"):
             if st.button(
                 "Train", type="primary", key="train-launch", icon=":material/play_arrow:", width="stretch"
             ):
+                from pipeline.training.launch import launch_training
+
                 st.session_state["train.follow"] = launch_training(loaders.workspace(), config).id
                 st.rerun()
 with live:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from models import create_model
-from models.head import HEAD_LAYERS
+from models.registry import HEAD_LAYERS
 from models.weights import load_backbone_weights
 from pipeline.cache.store import SliceCache
 from pipeline.runs import RunStore

@@ -1,0 +1,227 @@
+"""The Train page: what a user chooses, launches, watches, stops, resumes and compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.charts.train import RunCurves, metric_figure, thin
+from pipeline.data.index import build_index
+from pipeline.data.splits import make_split
+from pipeline.jobs import JobStore
+from pipeline.runs import JOB_TAG, RunInfo, RunStore
+from pipeline.training.config import TrainConfig
+from pipeline.workspace import Workspace, atomic_write_json, read_json
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+CONFIG = TrainConfig(dataset="small", epochs=5, image_size=96, learning_rate=3e-4, name="first")
+
+
+@pytest.fixture
+def small(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A data set of twelve patients with two slices each, split; jobs are queued and never started."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        path = Path(("pCT", "nCT")[number % 2]) / f"{number}.png"
+        (tmp_path / "small" / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "small" / path), rng.integers(0, 255, (64, 64), dtype=np.uint8))
+        rows.append({"path": str(path), "label": path.parts[0], "patient_id": f"p{number // 2}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "small" / "labels.csv", index=False)
+    build_index(workspace, tmp_path / "small", name="small")
+    make_split(workspace, "small", name="by-patient")
+    monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr(JobStore, "pump", lambda self: None)
+    return workspace
+
+
+def make_run(workspace: Workspace, name: str, *, epochs: int = 4, status: str = "finished") -> RunInfo:
+    """Write what a training of some epochs would have written."""
+    store = RunStore(workspace)
+    config = CONFIG.model_copy(update={"name": name})
+    params = config.model_dump(exclude={"augment"}) | {"steps_per_epoch": 3}
+    run = store.create(name, params, {})
+    atomic_write_json(run.artifacts / "config.json", config.model_dump(mode="json"))
+    (run.artifacts / "log.txt").write_text("Epoch 1 of 5: loss 0.9\n")
+    store.log_steps(run.id, [(step, {"batch.loss": 1 / step}) for step in range(1, 3 * epochs + 1)])
+    for epoch in range(1, epochs + 1):
+        values = {"loss": 1 / epoch, "val_loss": 1.1 / epoch, "val_auc": 0.6 + 0.05 * epoch, "epoch": epoch}
+        store.log_metrics(run.id, values | {"best_epoch": epoch, "best_val_auc": 0.6 + 0.05 * epoch}, epoch)
+    if status != "running":
+        store.finish(run.id, status)
+    return store.find(run.id)
+
+
+def page() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page("views/train.py").run()
+    assert not app.exception
+    return app
+
+
+def html_of(app: AppTest) -> str:
+    return "".join(str(part.proto.body) for part in app.get("html"))
+
+
+def button(app: AppTest, key: str) -> Any:
+    return next(each for each in app.button if each.key == key)
+
+
+def test_before_the_first_training_the_page_says_how_to_begin(small):
+    app = page()
+    assert not app.error
+    assert "No training yet" in html_of(app)
+    assert any("parameters" in each.value and "memory" in each.value for each in app.markdown)
+
+
+def test_train_queues_a_job_with_what_was_chosen(small):
+    app = page()
+    app.selectbox(key="train.image_size").set_value(96)
+    app.number_input(key="train.epochs").set_value(7)
+    app.slider(key="train.rotation").set_value(20)
+    app.run()
+    button(app, "train-launch").click().run()
+    assert not app.error
+    (job,) = JobStore(small).list("train")
+    config = TrainConfig.model_validate(read_json(Path(job.argv[2])))
+    assert (config.dataset, config.split) == ("small", "by-patient")
+    assert (config.image_size, config.epochs, config.augment.rotation) == (96, 7, 20)
+    assert any("waits" in each.value for each in app.markdown)
+    button(app, f"cancel-{job.id}").click().run()
+    assert JobStore(small).get(job.id).status == "stopped"
+
+
+def test_what_cannot_be_trained_is_one_sentence(small):
+    app = page()
+    app.selectbox(key="train.weights").set_value("file").run()
+    app.text_input(key="train.file").set_value("/nowhere.weights.h5").run()
+    button(app, "train-launch").click().run()
+    assert not app.exception
+    assert any("does not exist" in error.value for error in app.error)
+    assert JobStore(small).list("train") == []
+
+
+def test_augmented_slices_are_shown_and_drawn_anew(small):
+    app = page()
+    assert button(app, "train-plain").disabled
+    button(app, "train-draw").click().run()
+    assert not app.error
+    assert not button(app, "train-plain").disabled
+
+
+def test_a_finished_run_shows_its_curves_and_figures(small):
+    make_run(small, "first")
+    app = page()
+    assert not app.error
+    body = html_of(app)
+    assert "4 of 5" in body
+    assert "0.800" in body, "validation AUC at the best epoch"
+    assert len(app.get("plotly_chart")) == 2
+    assert any("Epoch 1 of 5" in each.value for each in app.code)
+    table = app.dataframe[0].value
+    assert table["name"].tolist() == ["first"]
+    assert not [column for column in table if "test" in column.lower()]
+
+
+def test_a_running_training_can_be_stopped(small):
+    run = make_run(small, "first", status="running")
+    store = JobStore(small)
+    job_id = store._insert("train", ["train"], "Train it", status="running", run_id=run.id)
+    store._report(job_id, 4, 15, "Epoch 2 of 5, batch 1 of 3, loss 0.5")
+    RunStore(small).set_tag(run.id, JOB_TAG, job_id)
+    app = page()
+    assert any("Epoch 2 of 5" in each.proto.text for each in app.get("progress"))
+    button(app, "train-stop").click().run()
+    assert store.get(job_id).stop_asked
+    assert button(app, "train-stop").disabled
+
+
+def test_a_stopped_training_can_be_resumed(small):
+    run = make_run(small, "first", status="stopped")
+    app = page()
+    button(app, "train-resume").click().run()
+    assert not app.error
+    (job,) = JobStore(small).list("train")
+    assert (job.argv, job.run_id, job.status) == (["resume", run.id], run.id, "queued")
+
+
+def test_settings_of_a_run_are_copied_into_the_form(small):
+    make_run(small, "first")
+    app = page()
+    button(app, "train-copy").click().run()
+    assert app.selectbox(key="train.image_size").value == 96
+    assert app.selectbox(key="train.learning_rate").value == 3e-4
+    assert app.number_input(key="train.epochs").value == 5
+
+
+def test_several_runs_are_laid_over_each_other(small):
+    runs = [make_run(small, name) for name in ("first", "second", "third")]
+    app = page()
+    app.session_state["train.chosen"] = [run.id for run in runs]
+    app.run()
+    assert not app.error
+    assert "3 runs" in html_of(app)
+
+
+def test_a_failed_training_says_why(small):
+    store = JobStore(small)
+    job_id = store._insert("train", ["train"], "Train it", status="running")
+    store.fail(job_id, "The class 'positive' has no slice in the part 'val'.")
+    assert "has no slice in the part" in html_of(page())
+
+
+def curves(name: str, epochs: int = 3, **options: Any) -> RunCurves:
+    steps = np.arange(1, epochs + 1)
+    by_epoch = pd.DataFrame(
+        {"step": steps, "loss": 1 / steps, "val_loss": 1.1 / steps, "val_auc": 0.5 + steps / 10}
+    )
+    by_batch = pd.DataFrame({"step": np.arange(1, 10 * epochs + 1), "loss": 1.0})
+    values = {"steps_per_epoch": 10, "best_epoch": 2, "ended_early": False} | options
+    return RunCurves(name, by_epoch, by_batch, **values)
+
+
+def test_one_run_is_drawn_with_batches_training_validation_and_best_epoch():
+    figure = metric_figure([curves("a")], metric="loss", title="Loss")
+    names = {trace.name: trace for trace in figure.data}
+    assert set(names) == {"by batch", "training", "validation", "best epoch (2)"}
+    assert names["by batch"].x[-1] == pytest.approx(3), "batches are placed by epoch"
+    assert names["best epoch (2)"].y == (0.55,)
+
+
+def test_an_early_end_is_marked():
+    figure = metric_figure([curves("a", ended_early=True)], metric="loss", title="Loss")
+    assert [each.text.strip() for each in figure.layout.annotations] == ["ended early"]
+
+
+def test_several_runs_have_a_colour_each_and_one_legend_entry():
+    figure = metric_figure([curves("a"), curves("b")], metric="loss", title="Loss")
+    shown = [trace for trace in figure.data if trace.showlegend]
+    assert [trace.name for trace in shown] == ["a", "b"]
+    assert shown[0].line.color != shown[1].line.color
+
+
+def test_a_refresh_keeps_the_zoom_until_other_runs_are_chosen():
+    revision = [
+        metric_figure(runs, metric="loss", title="Loss").layout.uirevision
+        for runs in ([curves("a")], [curves("a", epochs=9)], [curves("b")])
+    ]
+    assert revision[0] == revision[1] != revision[2]
+
+
+def test_nothing_to_draw_yet_says_so():
+    empty = RunCurves("a", pd.DataFrame({"step": []}), pd.DataFrame({"step": []}), 0, 0, False)
+    figure = metric_figure([empty], metric="auc", title="AUC")
+    assert "begins with the first batches" in figure.layout.annotations[0].text
+
+
+def test_long_curves_are_thinned_and_end_where_they_end():
+    table = pd.DataFrame({"step": np.arange(1, 100_001), "loss": 1.0})
+    thinned = thin(table, most=1000)
+    assert (len(thinned), thinned["step"].iloc[-1], thinned["loss"].iloc[0]) == (1000, 100_000, 1.0)
+    assert thin(table.head(10), most=1000).equals(table.head(10))
