@@ -27,8 +27,8 @@ def sobel(image: Grey) -> Grey:
     """Return Sobel's magnitude, as `skimage.filters.sobel` gives it (times 255, rounded), borders
     mirrored.
     """
-    across = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=3, borderType=cv2.BORDER_REFLECT)
-    down = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=3, borderType=cv2.BORDER_REFLECT)
+    across, down = cv2.spatialGradient(image, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    across, down = across.astype(np.float32), down.astype(np.float32)
     return _length(across, down, scale=1 / (4 * np.sqrt(2)))
 
 
