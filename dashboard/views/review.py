@@ -1,11 +1,47 @@
 """Review: what do readers see before and after the model speaks?"""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import widgets
+from dashboard.evaluation.figures import load_style
+from dashboard.review import session
+from dashboard.review.reading import draw_reading
+from dashboard.review.results import draw_agreement, draw_readings
+from dashboard.review.start import draw_start
+
+STYLE = Path(session.__file__).with_name("style.css")
+TABS = ("Read", "Agreement", "Readings")
 
 with widgets.page_header("Review", "What do readers see before and after the model speaks?"):
-    dataset = widgets.dataset_picker()
-if dataset is None:
-    widgets.no_dataset()
+    if session.reader() and st.button(
+        f"Reader: {session.reader()}",
+        key="review.other",
+        type="tertiary",
+        icon=":material/switch_account:",
+        help="Let another reader begin",
+    ):
+        session.leave()
+        st.rerun()
+    run = widgets.run_picker(keep=lambda run: (run.artifacts / "engine" / "engine.json").is_file())
+if run is None:
+    widgets.no_run()
     st.stop()
+
+st.html(STYLE)
+load_style()
+reading, agreement, records = st.tabs(TABS, key="review.tab", on_change="rerun")
+worklist = session.current_worklist(run) if session.reader() else None
+with reading, widgets.guarded():
+    if reading.open:
+        if worklist is None:
+            draw_start(run)
+        else:
+            draw_reading(worklist)
+with agreement, widgets.guarded():
+    if agreement.open:
+        draw_agreement(run, worklist)
+with records, widgets.guarded():
+    if records.open:
+        draw_readings(run)

@@ -1,0 +1,102 @@
+"""What the readings say: agreement, the opinion's influence, and the readings themselves to take away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.evaluation.figures import figures_table
+from dashboard.loaders import review as read
+from dashboard.review.session import Worklist
+from pipeline.evaluation.estimates import Estimate
+from pipeline.review.agreement import agreements, influence
+from pipeline.review.readings import export_csv, export_json
+
+if TYPE_CHECKING:
+    from pipeline.runs import RunInfo
+
+SHOWN = ("reader", "blind_label", "blind_seconds", "model_label", "final_label", "changed", "agreed", "note",
+         "final_seconds", "corrections", "first_read_at")  # fmt: skip
+
+
+def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
+    """Draw how far readers agree with the reference, the model and each other."""
+    readings = read.readings(run)
+    if not len(readings):
+        widgets.callout("Nobody has read a slice with this model yet.")
+        return
+    if (
+        worklist is not None
+        and worklist.done < len(worklist.slices)
+        and not st.session_state.get("review.peek")
+    ):
+        widgets.callout(
+            f"You have read {worklist.done} of {len(worklist.slices)} slices. Looking at agreement now can "
+            "sway how you read the rest.",
+            tone="warn",
+        )
+        if st.button("Show it anyway", key="review.peek-button"):
+            st.session_state["review.peek"] = True
+            st.rerun()
+        return
+    reference = read.reference(str(run.params.get("dataset")))
+    table = read.slices(run)
+    groups = dict(zip(table["slice_id"], table["group"], strict=True))
+    _influence_tiles(readings, reference)
+    with widgets.panel(
+        "Agreement", "share of equal labels and Cohen's kappa, 95 % intervals over patients", key="agreement"
+    ):
+        rows: list[tuple[str, list[Estimate | str]]] = [
+            (
+                f"{found.first} and {found.second}",
+                [found.percent, found.kappa, f"{found.n:,}", f"{found.groups:,}"],
+            )
+            for found in agreements(readings, reference, groups)
+        ]
+        figures_table(["", "Equal", "Kappa", "Slices", "Patients"], rows)
+
+
+def draw_readings(run: RunInfo) -> None:
+    """Draw the readings, the state of their audit, and the exports."""
+    readings = read.readings(run)
+    chain = read.store().verify_chain()
+    if chain.intact:
+        widgets.callout(
+            f"{chain.rows:,} rows, each chained to the one before; the last one is {chain.head[:12]}.",
+            tone="good",
+            title="Nothing was changed",
+        )
+    else:
+        widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV", lambda: export_csv(readings), file_name=f"readings-{run.name}.csv", mime="text/csv",
+            icon=":material/download:", on_click="ignore", key="review.csv",
+        )  # fmt: skip
+        st.download_button(
+            "JSON with audit", lambda: export_json(read.store(), readings), mime="application/json",
+            file_name=f"readings-{run.name}.json", icon=":material/download:", on_click="ignore",
+            key="review.json",
+        )  # fmt: skip
+    if len(readings):
+        newest = readings.iloc[::-1][list(SHOWN)]
+        st.dataframe(newest.rename(columns=lambda name: name.replace("_", " ")), hide_index=True, height=520)
+
+
+def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:
+    found = influence(readings, reference)
+    of_all = f"of {found.n:,} readings"
+    widgets.tiles(
+        [
+            widgets.Tile("Readings", f"{found.n:,}", "with both labels and a reference"),
+            widgets.Tile("Unchanged", f"{found.unchanged:,}", of_all),
+            widgets.Tile("Wrong, then right", f"{found.helped:,}", "after the model's opinion"),
+            widgets.Tile("Right, then wrong", f"{found.harmed:,}", "after the model's opinion"),
+            widgets.Tile(
+                "Followed it into error", f"{found.followed_wrong:,}", "took the model's wrong label"
+            ),
+        ]
+    )

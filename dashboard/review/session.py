@@ -1,0 +1,111 @@
+"""Who reads what in this browser session: reader, worklist, the slice at hand, its clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.loaders import review as read
+from pipeline.review.worklist import build_worklist
+
+if TYPE_CHECKING:
+    from pipeline.runs import RunInfo
+
+SIZES = (20, 40, 60, 100, 200)
+Stage = Literal["blind", "informed", "correcting"]
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """A reader's list for one run.
+
+    Attributes:
+        slices: in the order of reading.
+        readings: what this reader has recorded for this run, by slice id.
+    """
+
+    reader: str
+    run: RunInfo
+    seed: int
+    slices: list[str]
+    readings: dict[str, pd.Series]
+
+    @property
+    def name(self) -> str:
+        """What the list is called in the record: who has the seed can make it again."""
+        return f"seed {self.seed}, {len(self.slices)} slices"
+
+    @property
+    def done(self) -> int:
+        """How many slices have their final label."""
+        return sum(self._finished(slice_id) for slice_id in self.slices)
+
+    def next(self) -> tuple[str, Stage] | None:
+        """Return the next slice and where its reading stands; None when all are read.
+
+        A reading that was left after its first label (a closed browser) comes first.
+        """
+        open_ones = [s for s in self.slices if not self._finished(s)]
+        begun = [s for s in open_ones if s in self.readings]
+        if begun:
+            return begun[0], "informed"
+        return (open_ones[0], "blind") if open_ones else None
+
+    def last_finished(self) -> str | None:
+        """Return the slice whose final label is the newest."""
+        finished = [s for s in self.slices if self._finished(s)]
+        return max(finished, key=lambda s: str(self.readings[s]["final_at"]), default=None)
+
+    def _finished(self, slice_id: str) -> bool:
+        row = self.readings.get(slice_id)
+        return row is not None and isinstance(row["final_label"], str)
+
+
+def reader() -> str | None:
+    """Return who reads in this session."""
+    return st.session_state.get("review.reader")
+
+
+def begin(name: str, *, seed: int, size: int) -> None:
+    """Remember who reads which list; kept while the user visits other pages."""
+    st.session_state["review.reader"] = st.session_state["review.reader.last"] = " ".join(name.split())
+    st.session_state["review.seed"], st.session_state["review.size"] = seed, size
+
+
+def leave() -> None:
+    """Let another reader begin."""
+    st.session_state.pop("review.reader", None)
+    st.session_state.pop("review.correcting", None)
+
+
+def current_worklist(run: RunInfo) -> Worklist:
+    """Return the list of this session's reader for a run, with what is recorded by now."""
+    name = reader() or ""
+    seed, size = st.session_state.get("review.seed", 0), st.session_state.get("review.size", SIZES[0])
+    found = read.readings(run, name)
+    rows = {str(row["slice_id"]): row for _, row in found.iterrows()}
+    return Worklist(name, run, seed, build_worklist(read.slices(run)["slice_id"], seed=seed, size=size), rows)
+
+
+def start_clock(slice_id: str, stage: str) -> None:
+    """Start the clock of a slice and stage when they are first shown; later runs of the page leave it."""
+    if st.session_state.get("review.clock", (None,))[0] != (slice_id, stage):
+        st.session_state["review.clock"] = ((slice_id, stage), time.monotonic(), datetime.now(UTC))
+
+
+def elapsed() -> float:
+    """Return the seconds since the slice at hand was shown in this stage."""
+    clock = st.session_state.get("review.clock")
+    return time.monotonic() - clock[1] if clock else 0.0
+
+
+def shown_at() -> datetime:
+    """Return when the slice at hand was shown."""
+    clock = st.session_state.get("review.clock")
+    moment: datetime = clock[2] if clock else datetime.now(UTC)
+    return moment

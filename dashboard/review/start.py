@@ -1,0 +1,48 @@
+"""Before reading: who reads, how many slices, in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.loaders import review as read
+from dashboard.review import session
+
+if TYPE_CHECKING:
+    from pipeline.runs import RunInfo
+
+
+def draw_start(run: RunInfo) -> None:
+    """Draw the form that begins a list."""
+    available = len(read.slices(run))
+    sizes = [size for size in session.SIZES if size < available] + [available]
+    _, middle, _ = st.columns([1, 2, 1])
+    with (
+        middle,
+        widgets.panel("Read slices", f"{available:,} test slices of this model's data set", key="start"),
+    ):
+        st.markdown(
+            "You say what you see first, with the model hidden. Then its opinion and heatmap appear, and you "
+            "give your final label. Your first label is kept as it was; corrections are added, nothing is "
+            "overwritten. Readings never change the data set's labels."
+        )
+        with st.form("review.start", border=False):
+            name = st.text_input("Your name or code", max_chars=60, key="review.name", value=_last_reader())
+            left, right = st.columns(2)
+            size = left.selectbox("Slices", sizes, index=min(1, len(sizes) - 1), key="review.size.form")
+            seed = right.number_input(
+                "Order", 0, 9999, 0, key="review.seed.form",
+                help="The same number gives every reader the same slices in the same order.",
+            )  # fmt: skip
+            if st.form_submit_button("Begin", type="primary"):
+                if not name.strip():
+                    st.warning("Readings need a reader: give your name or a code.")
+                else:
+                    session.begin(name, seed=int(seed), size=int(size))
+                    st.rerun()
+
+
+def _last_reader() -> str:
+    return str(st.session_state.get("review.reader.last", ""))
