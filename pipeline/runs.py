@@ -4,8 +4,7 @@ The store is `runs/mlflow.db` (SQLite) with plain folders under `runs/artifacts`
 it is; HILUM_TRACKING_URI moves it to a server. An inherited MLFLOW_TRACKING_URI is named in a warning and
 not obeyed: it would send patients' rows wherever the shell happened to point.
 
-Everything is written through MLflow's client. A local store is *read* by SQL: importing MLflow takes seconds
-and a hundred megabytes, and pages only read (MLflow's tables are pinned with its version, and tested).
+Everything is written through MLflow's client; a local store is read by SQL (`run_info`).
 
     artifacts of a run:  config.json  recipe.json  split.json  classes.json  environment.json  log.txt
                          history.parquet  weights.weights.h5  resume/  engine/  predictions/  seen.parquet
@@ -16,12 +15,9 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,72 +27,29 @@ import psutil
 from pipeline.errors import HilumError
 from pipeline.jobs import JobNotFoundError, JobStore, process_lives
 from pipeline.locks import only_one
-from pipeline.workspace import Workspace, read_json
+from pipeline.run_info import (
+    BATCH_PREFIX,
+    EXPERIMENT,
+    STATUS,
+    RunFileMissingError,
+    RunInfo,
+    from_mlflow,
+    open_local,
+    read_local_metrics,
+    read_local_runs,
+)
+from pipeline.workspace import Workspace
 
-EXPERIMENT = "hilum"
-BATCH_PREFIX = "batch."  # metrics whose step counts batches; all others count epochs
+__all__ = ["BATCH_PREFIX", "JOB_TAG", "RunFileMissingError", "RunInfo", "RunNotFoundError", "RunStore"]
+
 _PROCESS_TAG = "hilum.process"
 JOB_TAG = "hilum.job"
-_STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
-_STATUS |= {"RUNNING": "running", "SCHEDULED": "queued"}
-_TO_MLFLOW = {status: name for name, status in _STATUS.items()}
+_TO_MLFLOW = {status: name for name, status in STATUS.items()}
 _LOG = logging.getLogger("hilum.runs")
 
 
 class RunNotFoundError(HilumError):
     """No run, or more than one, answers to this text."""
-
-
-class RunFileMissingError(HilumError):
-    """A run lacks a file that its training should have left."""
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """One run as it stands now.
-
-    Attributes:
-        status: `queued running finished stopped failed lost`; `lost` is a run whose process is gone.
-        metrics: the last value of each metric by epoch.
-        artifacts: the folder of its files on this machine.
-    """
-
-    id: str
-    name: str
-    status: str
-    created: datetime
-    params: dict[str, str]
-    tags: dict[str, str]
-    metrics: dict[str, float]
-    artifacts: Path
-    ended: datetime | None = field(default=None)
-
-    @property
-    def class_names(self) -> list[str]:
-        """The classes in the order of the model's outputs."""
-        return [str(name) for name in self._read("classes.json")]
-
-    def load_config(self) -> dict[str, Any]:
-        """Return the training configuration as it was run."""
-        return dict(self._read("config.json"))
-
-    def load_recipe(self) -> dict[str, Any]:
-        """Return the preprocessing recipe: a run predicts with no other."""
-        return dict(self._read("recipe.json"))
-
-    def load_split(self) -> dict[str, Any]:
-        """Return the split it was trained on: `name`, `hash`, `dataset` and the `table` of parts."""
-        return dict(self._read("split.json"))
-
-    def _read(self, name: str) -> Any:
-        path = self.artifacts / name
-        if not path.is_file():
-            raise RunFileMissingError(
-                f"The run {self.name} has no {name} ({self.status}): its training ended too early or its "
-                f"folder {self.artifacts} was changed. Train again, or resume it: "
-                f"`python -m pipeline resume {self.id[:8]}`."
-            )
-        return read_json(path)
 
 
 class RunStore:
@@ -119,9 +72,9 @@ class RunStore:
         """Return all runs, newest first."""
         found: Sequence[RunInfo]
         if self.server:
-            found = [_from_mlflow(run, self.artifacts(run.info.run_id)) for run in self._search()]
+            found = [from_mlflow(run, self.artifacts(run.info.run_id)) for run in self._search()]
         else:
-            found = self._read_local()
+            found = read_local_runs(self._database, self.artifacts)
         return [self._with_true_status(run) for run in found]
 
     def find(self, text: str) -> RunInfo:
@@ -227,53 +180,7 @@ class RunStore:
             client = self._client()
             keys = client.get_run(run_id).data.metrics
             return [(m.key, m.step, m.value) for key in keys for m in client.get_metric_history(run_id, key)]
-        with self._local() as connection:
-            return connection.execute(
-                "SELECT key, step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? "
-                "ORDER BY step, timestamp",
-                (run_id,),
-            ).fetchall()
-
-    def _read_local(self) -> Sequence[RunInfo]:
-        if not self._database.is_file():
-            return []
-        chosen = (
-            "FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ? "
-            "AND runs.lifecycle_stage = 'active'"
-        )
-        with self._local() as connection:
-            connection.execute("BEGIN")  # one moment's view over the four queries
-            rows = connection.execute(
-                f"SELECT run_uuid, runs.name, status, start_time, end_time {chosen} ORDER BY start_time DESC",
-                (EXPERIMENT,),
-            ).fetchall()
-            found: dict[str, dict[str, dict[str, Any]]] = {}
-            for table in ("params", "tags", "latest_metrics"):
-                found[table] = {}
-                query = (
-                    f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN (SELECT run_uuid {chosen})"
-                )
-                for run_id, key, value in connection.execute(query, (EXPERIMENT,)):
-                    found[table].setdefault(run_id, {})[key] = value
-        return [
-            RunInfo(
-                id=run_id,
-                name=name,
-                status=_STATUS[status],
-                created=_time(started),
-                params=found["params"].get(run_id, {}),
-                tags=found["tags"].get(run_id, {}),
-                metrics=_by_epoch(found["latest_metrics"].get(run_id, {})),
-                artifacts=self.artifacts(run_id),
-                ended=_time(ended) if ended else None,
-            )
-            for run_id, name, status, started, ended in rows
-        ]
-
-    @contextmanager
-    def _local(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._database, timeout=30)) as connection:
-            yield connection
+        return read_local_metrics(self._database, run_id)
 
     def _with_true_status(self, run: RunInfo) -> RunInfo:
         """A process that was killed could not say so: ask its job, then the system."""
@@ -308,7 +215,7 @@ class RunStore:
             else:
                 with only_one(self.workspace.runs / ".making.db"):  # two processes must not both migrate
                     _CLIENTS[uri] = _new_client(uri)
-                with self._local() as connection:
+                with open_local(self._database) as connection:
                     connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
         return _CLIENTS[uri]
 
@@ -331,28 +238,6 @@ def _new_client(uri: str) -> Any:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _from_mlflow(run: Any, artifacts: Path) -> RunInfo:
-    return RunInfo(
-        id=run.info.run_id,
-        name=run.info.run_name,
-        status=_STATUS[run.info.status],
-        created=_time(run.info.start_time),
-        params=dict(run.data.params),
-        tags=dict(run.data.tags),
-        metrics=_by_epoch(run.data.metrics),
-        artifacts=artifacts,
-        ended=_time(run.info.end_time) if run.info.end_time else None,
-    )
-
-
-def _by_epoch(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {key: value for key, value in metrics.items() if not key.startswith(BATCH_PREFIX)}
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
 
 
 def _own_tags(tags: Mapping[str, str], job_id: str | None) -> dict[str, str]:

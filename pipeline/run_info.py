@@ -1,0 +1,155 @@
+"""What is known of a run, and reading it from MLflow's local store by SQL.
+
+Importing MLflow takes seconds and a hundred megabytes, and pages only read. MLflow's tables are pinned with
+its version, and a test compares what is read here with what its client says.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import HilumError
+from pipeline.workspace import read_json
+
+EXPERIMENT = "hilum"
+BATCH_PREFIX = "batch."  # metrics whose step counts batches; all others count epochs
+STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "RUNNING": "running"}
+STATUS |= {"SCHEDULED": "queued"}
+
+
+class RunFileMissingError(HilumError):
+    """A run lacks a file that its training should have left."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run as it stands now.
+
+    Attributes:
+        status: `queued running finished stopped failed lost`; `lost` is a run whose process is gone.
+        metrics: the last value of each metric by epoch.
+        artifacts: the folder of its files on this machine.
+    """
+
+    id: str
+    name: str
+    status: str
+    created: datetime
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    artifacts: Path
+    ended: datetime | None = field(default=None)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in the order of the model's outputs."""
+        return [str(name) for name in self._read("classes.json")]
+
+    def load_config(self) -> dict[str, Any]:
+        """Return the training configuration as it was run."""
+        return dict(self._read("config.json"))
+
+    def load_recipe(self) -> dict[str, Any]:
+        """Return the preprocessing recipe: a run predicts with no other."""
+        return dict(self._read("recipe.json"))
+
+    def load_split(self) -> dict[str, Any]:
+        """Return the split it was trained on: `name`, `hash`, `dataset` and the `table` of parts."""
+        return dict(self._read("split.json"))
+
+    def _read(self, name: str) -> Any:
+        path = self.artifacts / name
+        if not path.is_file():
+            raise RunFileMissingError(
+                f"The run {self.name} has no {name} ({self.status}): its training ended too early or its "
+                f"folder {self.artifacts} was changed. Train again, or resume it: "
+                f"`python -m pipeline resume {self.id[:8]}`."
+            )
+        return read_json(path)
+
+
+@contextmanager
+def open_local(database: Path) -> Iterator[sqlite3.Connection]:
+    """Open MLflow's SQLite store."""
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        yield connection
+
+
+def read_local_runs(database: Path, artifacts: Callable[[str], Path]) -> list[RunInfo]:
+    """Return the runs of a local store, newest first, none where there is no store.
+
+    Args:
+        artifacts: gives the folder of a run's files by its id.
+    """
+    if not database.is_file():
+        return []
+    chosen = (
+        "FROM runs JOIN experiments USING (experiment_id) WHERE experiments.name = ? "
+        "AND runs.lifecycle_stage = 'active'"
+    )
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    with open_local(database) as connection:
+        connection.execute("BEGIN")  # one moment's view over the four queries
+        rows = connection.execute(
+            f"SELECT run_uuid, runs.name, status, start_time, end_time {chosen} ORDER BY start_time DESC",
+            (EXPERIMENT,),
+        ).fetchall()
+        for table in ("params", "tags", "latest_metrics"):
+            found[table] = {}
+            query = f"SELECT run_uuid, key, value FROM {table} WHERE run_uuid IN (SELECT run_uuid {chosen})"
+            for run_id, key, value in connection.execute(query, (EXPERIMENT,)):
+                found[table].setdefault(run_id, {})[key] = value
+    return [
+        RunInfo(
+            id=run_id,
+            name=name,
+            status=STATUS[status],
+            created=_time(started),
+            params=found["params"].get(run_id, {}),
+            tags=found["tags"].get(run_id, {}),
+            metrics=_by_epoch(found["latest_metrics"].get(run_id, {})),
+            artifacts=artifacts(run_id),
+            ended=_time(ended) if ended else None,
+        )
+        for run_id, name, status, started, ended in rows
+    ]
+
+
+def read_local_metrics(database: Path, run_id: str) -> list[tuple[str, int, float]]:
+    """Return every logged value of a run as (metric, step, value), in the order of writing within a step."""
+    with open_local(database) as connection:
+        return connection.execute(
+            "SELECT key, step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? "
+            "ORDER BY step, timestamp",
+            (run_id,),
+        ).fetchall()
+
+
+def from_mlflow(run: Any, artifacts: Path) -> RunInfo:
+    """Make a RunInfo of what MLflow's client returns."""
+    return RunInfo(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=STATUS[run.info.status],
+        created=_time(run.info.start_time),
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        metrics=_by_epoch(run.data.metrics),
+        artifacts=artifacts,
+        ended=_time(run.info.end_time) if run.info.end_time else None,
+    )
+
+
+def _by_epoch(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in metrics.items() if not key.startswith(BATCH_PREFIX)}
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
