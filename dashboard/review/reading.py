@@ -148,7 +148,7 @@ def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None
             )
             title = f"What speaks for {prediction.label}"
             panels.append(Panel([base, heat], title=title, spacing=spacing))
-        viewer(panels, key="review.viewer", subject=slice_id, height=HEIGHT)
+        viewer(panels, key="review.viewer", subject=slice_id, height=HEIGHT, digits=False)
 
 
 def _show_opinion(shown: Opinion, labels: list[str]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.evaluation.figures import figures_table
+from dashboard.loaders import pictures
 from dashboard.loaders import review as read
 from dashboard.review.session import Worklist
 from pipeline.evaluation.estimates import Estimate
@@ -28,27 +29,26 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
     if not len(readings):
         widgets.callout("Nobody has read a slice with this model yet.")
         return
-    if (
-        worklist is not None
-        and worklist.done < len(worklist.slices)
-        and not st.session_state.get("review.peek")
-    ):
+    peeked = st.session_state.get("review.peek") == run.id
+    if worklist is not None and worklist.done < len(worklist.slices) and not peeked:
         widgets.callout(
             f"You have read {worklist.done} of {len(worklist.slices)} slices. Looking at agreement now can "
             "sway how you read the rest.",
             tone="warn",
         )
         if st.button("Show it anyway", key="review.peek-button"):
-            st.session_state["review.peek"] = True
+            st.session_state["review.peek"] = run.id
             st.rerun()
         return
-    reference = read.reference(str(run.params.get("dataset")))
+    dataset = str(run.params.get("dataset"))
+    reference = read.reference(dataset)
     table = read.slices(run)
     groups = dict(zip(table["slice_id"], table["group"], strict=True))
+    known = bool(pictures.index_of(dataset)["patient_id"].reindex(table["slice_id"]).notna().all())
+    unit = "patients" if known else "groups (patients unknown)"
     _influence_tiles(readings, reference)
-    with widgets.panel(
-        "Agreement", "share of equal labels and Cohen's kappa, 95 % intervals over patients", key="agreement"
-    ):
+    caption = f"share of equal labels and Cohen's kappa, 95 % intervals over {unit}"
+    with widgets.panel("Agreement", caption, key="agreement"):
         rows: list[tuple[str, list[Estimate | str]]] = [
             (
                 f"{found.first} and {found.second}",
@@ -56,7 +56,7 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
             )
             for found in agreements(readings, reference, groups)
         ]
-        figures_table(["", "Equal", "Kappa", "Slices", "Patients"], rows)
+        figures_table(["", "Equal", "Kappa", "Slices", unit.capitalize()], rows)
 
 
 def draw_readings(run: RunInfo) -> None:
@@ -83,7 +83,9 @@ def draw_readings(run: RunInfo) -> None:
         )  # fmt: skip
     if len(readings):
         newest = readings.iloc[::-1][list(SHOWN)]
-        st.dataframe(newest.rename(columns=lambda name: name.replace("_", " ")), hide_index=True, height=520)
+        newest = newest.rename(columns=lambda name: str(name).replace("_", " "))
+        with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
+            st.dataframe(newest, hide_index=True, height=min(600, 38 + 35 * len(newest)))
 
 
 def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:

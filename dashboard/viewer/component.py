@@ -56,6 +56,7 @@ def viewer(
     height: int | None = None,
     link: bool = True,
     toolbar: bool = True,
+    digits: bool = True,
     events: Sequence[Event] = (),
 ) -> ViewerState:
     """Show panels side by side and return what the user did.
@@ -63,7 +64,8 @@ def viewer(
     `key` keeps the user's zoom, window and settings over reruns and page changes. `subject` says what is
     shown, for example a slice id: where it changes, zoom and pan start afresh and the window stays. `columns`
     defaults to all panels in one row up to four; `height` is the height in pixels of one row of pictures.
-    With `link` the panels share zoom, pan and cursor. `events` asks for news: "click" (a point), "step"
+    With `link` the panels share zoom, pan and cursor. `digits=False` leaves the keys 1 to 9,
+    which choose window presets, to the page. `events` asks for news: "click" (a point), "step"
     (arrow keys and buttons); without it, nothing that the user does in the viewer runs the page again.
 
     Raises:
@@ -81,6 +83,7 @@ def viewer(
         "height": height or HEIGHTS.get(columns, 300),
         "link": link,
         "toolbar": toolbar,
+        "digits": digits,
         "events": list(events),
         "notice": NOTICE,
         "presets": WINDOW_PRESETS,

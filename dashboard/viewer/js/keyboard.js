@@ -53,7 +53,7 @@ function pressKey(viewer, event) {
   };
   const act = acts[key.length === 1 ? key.toLowerCase() : key];
   if (act) act();
-  else if (/^[1-9]$/.test(key)) return viewer.preset(Number(key) - 1);
+  else if (viewer.header.digits && /^[1-9]$/.test(key)) return viewer.preset(Number(key) - 1);
   else return false;
   return true;
 }
