@@ -31,5 +31,8 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
+        from models.backend import start_backend
+
+        start_backend()
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'models' has no attribute {name!r}")

@@ -318,6 +318,9 @@ def export(
     format: Annotated[str, typer.Option(help="openvino, saved_model or keras")] = "openvino",
 ) -> None:
     """Write a run's model in a format that other software reads."""
+    from models.backend import start_backend
+
+    start_backend()
     from pipeline.inference.export import export_run
 
     typer.echo(export_run(context.obj, run, format=format, out=out))

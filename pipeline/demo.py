@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from models.backend import start_backend
 from pipeline.cache.build import build_cache
 from pipeline.data.datasets import load_index, read_manifest
 from pipeline.data.index import build_index
@@ -121,6 +122,7 @@ def _register(workspace: Workspace, model: ShippedModel, split: Split, progress:
 def _write_files(
     workspace: Workspace, run: RunInfo, model: ShippedModel, split: Split, progress: Progress
 ) -> None:
+    start_backend()
     from pipeline.inference.engine import Engine
     from pipeline.inference.export import export_engine
     from pipeline.inference.table import predictions_table

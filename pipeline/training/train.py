@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from models.backend import start_backend
 from pipeline.cache.build import build_cache
 from pipeline.errors import user_errors
 from pipeline.jobs import JobStopped, JobStore, Progress, no_progress
@@ -39,7 +40,7 @@ def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_
 
 def begin_run(store: RunStore, plan: Plan, *, job_id: str | None = None, queued: bool = False) -> RunInfo:
     """Make the run of a plan with all that `resume` needs to train it."""
-    name = plan.config.name or _made_name(store, plan.config)
+    name = _free_name(store, plan.config)
     tags = {"dataset": plan.config.dataset, "split": plan.split["name"]}
     run = store.create(name, _parameters(plan), tags, job_id=job_id, queued=queued)
     for file, value in plan_files(plan).items():
@@ -97,7 +98,7 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     model = build_model(workspace, plan, channels=cache.channels)
     store.log_params(run.id, {"parameters": model.count_params(), "slices": len(plan.table)})
     switch = StopSwitch(progress)
-    switch(0, 1, "Compiling the first step")
+    switch(0, 1, "Compiling the first step, which takes a while")
     fitted = fit_model(model, plan, cache, journal, switch)
     journal.flush()
     if fitted.state.best_epoch:
@@ -114,13 +115,13 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
 
 
 def set_up_backend(config: TrainConfig) -> None:
-    """Set threads and determinism, which the learning library reads once, when it is first imported."""
+    """Set threads and determinism, which the learning library reads once, and start it."""
     if config.threads is not None:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(config.threads)
         os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     if config.deterministic:
         os.environ["TF_DETERMINISTIC_OPS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    start_backend()
 
 
 @contextmanager
@@ -150,10 +151,15 @@ def _parameters(plan: Plan) -> dict[str, Any]:
     return values | {"classes": ",".join(plan.classes)}
 
 
-def _made_name(store: RunStore, config: TrainConfig) -> str:
-    stem = f"{config.architecture}-{config.dataset}"[:56]
+def _free_name(store: RunStore, config: TrainConfig) -> str:
+    """Return the wanted name, or a made one, numbered where a run has it already: a name finds one run."""
     taken = {run.name for run in store.list()}
-    return next(name for n in range(1, 100_000) if (name := f"{stem}-{n}") not in taken)
+    if config.name is not None and config.name not in taken:
+        return config.name
+    stem = (config.name or f"{config.architecture}-{config.dataset}")[:56]
+    return next(
+        name for n in range(1 if config.name is None else 2, 10**6) if (name := f"{stem}-{n}") not in taken
+    )
 
 
 def _tell_job(progress: Progress, run_id: str) -> None:
