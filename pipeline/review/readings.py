@@ -82,7 +82,7 @@ def _reading(
 ) -> dict[str, Any]:
     corrected = {row["corrects"] for row in finals}
     last = next((row for row in finals if row["id"] not in corrected), None)
-    row = {
+    row = dict.fromkeys(COLUMNS) | {
         "reading_id": first["id"],
         **{name: first[name] for name in ("reader", "dataset", "slice_id", "run", "worklist", "shown_at")},
         "blind_label": first["label"],

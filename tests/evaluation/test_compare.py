@@ -4,8 +4,7 @@ import pytest
 
 from pipeline.evaluation.compare import NotComparableError, compare_predictions, compare_runs
 from pipeline.evaluation.predictions import read_predictions
-from pipeline.workspace import Workspace
-from tests.evaluation.runs import make_run
+from pipeline.runs import RunStore
 from tests.evaluation.tables import make_table
 
 
@@ -74,21 +73,12 @@ def test_tables_without_anything_in_common():
         compare_predictions(one, read_predictions(relabelled))
 
 
-def test_runs_are_compared_on_validation_and_never_on_test(tmp_path):
-    workspace = Workspace.open(tmp_path / "w")
-    make_run(workspace, "same")
-    make_run(workspace, "same", skill=3)
-    ids = [run.id for run in _runs(workspace)]
-    found = compare_runs(workspace, ids)
+def test_runs_are_compared_on_validation_and_never_on_test(runs_workspace):
+    ids = [run.id for run in RunStore(runs_workspace).list() if run.name == "same"]
+    found = compare_runs(runs_workspace, ids)
     assert found["part"] == "val" and len(found["runs"]) == 2
     assert found["differences"][0]["n"] == 16 * 12
     with pytest.raises(NotComparableError, match="no test part left"):
-        compare_runs(workspace, ids, part="test")
+        compare_runs(runs_workspace, ids, part="test")
     with pytest.raises(NotComparableError, match="two different runs"):
-        compare_runs(workspace, ids[:1] * 2)
-
-
-def _runs(workspace):
-    from pipeline.runs import RunStore
-
-    return RunStore(workspace).list()
+        compare_runs(runs_workspace, ids[:1] * 2)

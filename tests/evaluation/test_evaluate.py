@@ -22,17 +22,12 @@ from pipeline.evaluation.openings import (
 )
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.workspace import Workspace
-from tests.evaluation.runs import make_run
 from tests.evaluation.tables import LABELS, make_table
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory):
-    """One workspace with two runs on one split: making MLflow's tables takes seconds."""
-    made = Workspace.open(tmp_path_factory.mktemp("evaluation") / "workspace")
-    make_run(made, "first")
-    make_run(made, "second", skill=0.6)
-    return made
+@pytest.fixture
+def workspace(runs_workspace):
+    return runs_workspace
 
 
 def _quick(table, **options):

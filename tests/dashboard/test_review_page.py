@@ -1,0 +1,202 @@
+"""The Review page: the model is hidden until the reader has spoken, and every step is on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.loaders import review as loader
+from pipeline.data.index import build_index, load_index
+from pipeline.review.database import reviews_url
+from pipeline.review.readings import load_readings
+from pipeline.review.store import Opinion, ReviewStore
+from pipeline.runs import RunInfo, RunStore
+from pipeline.workspace import Workspace, atomic_write_json
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+CLASSES = ["negative", "positive"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a data set of six slices, all of them test slices of one run."""
+    folder = tmp_path_factory.mktemp("review")
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        place = folder / "slices" / ("pCT" if number % 2 else "nCT") / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(place), rng.integers(0, 255, (96, 96), np.uint8))
+    workspace = Workspace.open(folder / "workspace")
+    build_index(workspace, folder / "slices", name="wards", labels_csv=None)
+    ids = load_index(workspace, "wards")["slice_id"].tolist()
+    store = RunStore(workspace)
+    run = store.create("model", {"dataset": "wards"}, {})
+    atomic_write_json(run.artifacts / "classes.json", CLASSES)
+    table = {"slice_id": ids, "group": ids, "part": ["test"] * len(ids)}
+    atomic_write_json(run.artifacts / "split.json", {"hash": "h", "dataset": "wards", "table": table})
+    atomic_write_json(run.artifacts / "engine" / "engine.json", {"no": "engine"})
+    store.finish(run.id)
+    return workspace
+
+
+@pytest.fixture
+def fresh(home: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReviewStore:
+    """The workspace with readings of this test's own."""
+    monkeypatch.setenv("HILUM_WORKSPACE", str(home.root))
+    monkeypatch.setenv("HILUM_REVIEWS_URL", f"sqlite:///{tmp_path / 'reviews.db'}")
+    return ReviewStore(reviews_url(home))
+
+
+@pytest.fixture
+def sure_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that calls everything positive."""
+
+    def opinion(run: RunInfo, slice_id: str) -> SimpleNamespace:
+        values = np.zeros((96, 96), np.float32)
+        return SimpleNamespace(
+            status="ok", label="positive", probabilities={"negative": 0.1, "positive": 0.9}, calibrated=False,
+            reason="", heatmap=SimpleNamespace(values=values), on_slice=lambda v: v, heat_limit=lambda: 1.0,
+        )  # fmt: skip
+
+    monkeypatch.setattr(loader, "opinion", opinion)
+
+
+def open_page() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    return app.switch_page("views/review.py").run()
+
+
+def begin(name: str = "Dr A") -> AppTest:
+    app = open_page()
+    app.text_input(key="review.name").input(name)
+    press(app, "Begin")
+    return app
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "".join(str(part.proto.body) for part in app.get("html"))
+
+
+def test_reading_needs_a_reader(fresh: ReviewStore) -> None:
+    app = press(open_page(), "Begin")
+    assert "give your name" in app.warning[0].value
+    assert "What do you see?" not in text_of(app)
+
+
+def test_the_model_is_hidden_until_the_reader_has_spoken(fresh: ReviewStore, sure_model: None) -> None:
+    app = begin()
+    assert "What do you see?" in text_of(app)
+    assert "The model says" not in text_of(app)
+    assert "0.90" not in text_of(app)
+    assert load_readings(fresh).empty
+    press(app, "negative")
+    assert "The model says" in text_of(app) and "score (uncalibrated)" in text_of(app)
+    row = load_readings(fresh).iloc[0]
+    assert (row["reader"], row["blind_label"], row["model_label"]) == ("Dr A", "negative", "positive")
+    assert row["final_label"] is None and row["worklist"] == "seed 0, 6 slices"
+
+
+def test_the_label_of_a_slice_shows_nowhere(fresh: ReviewStore, sure_model: None) -> None:
+    """Not its folder, not its file's name, not in the address."""
+    app = begin()
+    assert "pCT" not in str(app) and "nCT" not in str(app)
+    assert "slice" not in app.query_params
+
+
+def test_a_whole_list_is_read_and_agreement_shown(fresh: ReviewStore, sure_model: None) -> None:
+    app = begin()
+    for number in range(6):
+        press(app, "negative" if number < 4 else "positive")
+        app.text_area[0].input(f"note {number}")
+        press(app, "positive")
+    assert "All slices of this list are read" in text_of(app)
+    rows = load_readings(fresh)
+    assert rows["note"].tolist() == [f"note {number}" for number in range(6)]
+    assert rows["changed"].sum() == 4 and rows["agreed"].all()
+    assert fresh.verify_chain().rows == 18
+    app.session_state["review.tab"] = "Agreement"
+    app.run()
+    assert not app.error
+    assert "Kappa" in text_of(app) and "patients unknown" in text_of(app)
+    app.session_state["review.tab"] = "Readings"
+    app.run()
+    assert "Nothing was changed" in text_of(app)
+    assert [button.label for button in app.get("download_button")] == ["CSV", "JSON with audit"]
+
+
+def test_a_closed_browser_goes_on_where_it_was(fresh: ReviewStore, sure_model: None) -> None:
+    press(begin(), "negative")
+    again = begin()
+    assert "The model says" in text_of(again), "the first label is on record; the reading goes on after it"
+    press(again, "negative")
+    assert load_readings(fresh)["final_label"].tolist() == ["negative"]
+
+
+def test_another_tab_that_was_quicker_is_no_error(fresh: ReviewStore, sure_model: None) -> None:
+    slow, quick = begin(), begin()
+    press(quick, "negative")
+    press(slow, "positive")
+    assert not slow.error
+    assert load_readings(fresh)["blind_label"].tolist() == ["negative"]
+
+
+def test_the_last_reading_can_be_corrected(fresh: ReviewStore, sure_model: None) -> None:
+    app = begin()
+    press(app, "negative")
+    press(app, "negative")
+    press(app, "Correct the last one")
+    assert "correcting" in text_of(app)
+    press(app, "positive")
+    row = load_readings(fresh).iloc[0]
+    assert (row["final_label"], row["corrections"]) == ("positive", 1)
+    assert "What do you see?" in text_of(app)
+
+
+def test_a_slip_is_kept_and_named(fresh: ReviewStore, sure_model: None) -> None:
+    app = begin()
+    press(app, "negative")
+    press(app, "I meant positive")
+    row = load_readings(fresh).iloc[0]
+    assert (row["blind_label"], row["blind_corrected_to"]) == ("negative", "positive")
+
+
+def test_without_a_model_the_reading_goes_on_and_says_so(fresh: ReviewStore) -> None:
+    app = begin()
+    press(app, "negative")
+    assert "The model could not be asked" in text_of(app)
+    press(app, "negative")
+    row = load_readings(fresh).iloc[0]
+    assert (row["model_status"], row["agreed"], row["final_label"]) == ("error", None, "negative")
+
+
+def test_agreement_waits_for_the_list_unless_asked(fresh: ReviewStore, sure_model: None) -> None:
+    app = begin()
+    press(app, "negative")
+    press(app, "negative")
+    app.session_state["review.tab"] = "Agreement"
+    app.run()
+    assert "can sway" in text_of(app) and "Kappa" not in text_of(app)
+    press(app, "Show it anyway")
+    assert "Kappa" in text_of(app)
+
+
+def test_the_opinion_on_record_is_shown_even_if_the_model_changed_since(
+    fresh: ReviewStore, sure_model: None
+) -> None:
+    app = begin()
+    press(app, "negative")
+    reading = load_readings(fresh).iloc[0]["reading_id"]
+    assert fresh.shown_opinion(reading) == Opinion(
+        "ok", "positive", {"negative": 0.1, "positive": 0.9}, False, "closed-form CAM"
+    )
