@@ -27,12 +27,12 @@ WEIGHTS = {
     "file": "A weights file",
 }
 BALANCE = {"augment": "more copies", "weights": "weighted loss", "none": "as it is"}
-MONITORS = {"val_loss": "validation loss", "val_auc": "validation AUC", "val_accuracy": "validation accuracy"}
+MONITORS = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 DEFAULTS: dict[str, Any] = {
     "architecture": "EfficientNetV2B0", "weights": "random", "recipe": "hilum", "image_size": 224,
-    "batch_size": 16, "epochs": 30, "patience": 8, "learning_rate": 1e-3, "balance": "augment",
+    "batch_size": 16, "epochs": 30, "patience": 10, "learning_rate": 1e-3, "balance": "augment",
     "rotation": 10, "translation": 8, "zoom": 8, "horizontal_flip": False, "schedule": "cosine",
-    "monitor": "val_loss", "dropout": 0.3, "label_smoothing": 0.0, "head_only": False, "seed": 0, "name": "",
+    "monitor": "val_auc", "dropout": 0.3, "label_smoothing": 0.0, "head_only": False, "seed": 0, "name": "",
     "from_run": None, "file": "",
 }  # fmt: skip
 

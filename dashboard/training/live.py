@@ -159,7 +159,7 @@ def _tiles(run: RunInfo, job: Job | None, curves: RunCurves) -> list[widgets.Til
         _metric_tile("Validation accuracy", "val_accuracy", run),
         widgets.Tile("Speed", f"{rate:.1f}/s" if rate else "n/a", "slices, in training"),
     ]
-    if run.status == "running" and job is not None and rate:
+    if run.status == "running" and job is not None and rate and job.message.startswith("Epoch"):
         left = (job.total - job.done) * int(params.get("batch_size", 1)) / rate
         tiles.append(widgets.Tile("Time left", duration(left), "at most"))
     elif run.ended is not None:
@@ -186,7 +186,7 @@ def _countdown(run: RunInfo, epochs: int, best: int) -> str:
     if run.status != "running" or not patience or not best:
         return {"early": "ended early", "complete": "all epochs"}.get(run.tags.get("ending", ""), "")
     left = patience - (epochs - best)
-    return f"stops in {left} unless better"
+    return f"early stop in {left}"
 
 
 def _draw_curves(curves: list[RunCurves]) -> None:

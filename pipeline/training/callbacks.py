@@ -138,13 +138,11 @@ class EpochEnd(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _keep_best(self, epoch: int, logs: dict[str, Any], seconds: float) -> None:
-        value = float(logs[self.config.monitor])
-        best, state = self.state.best_value, self.state
-        sign = -1 if self.config.monitor == "val_loss" else 1
-        better = math.isfinite(value) and (best is None or sign * (value - best) > MIN_IMPROVEMENT)
+        state, value, loss = self.state, float(logs[self.config.monitor]), float(logs["val_loss"])
+        better = self._is_better(value, loss)
         changes: dict[str, Any] = {"epoch": epoch, "seconds": state.seconds + seconds}
         changes |= (
-            {"best_epoch": epoch, "best_value": value, "waited": 0}
+            {"best_epoch": epoch, "best_value": value, "best_loss": loss, "waited": 0}
             if better
             else {"waited": state.waited + 1}
         )
@@ -156,6 +154,16 @@ class EpochEnd(keras.callbacks.Callback):
             figures = {key: float(value) for key, value in logs.items() if key.startswith("val_")}
             self.journal.best(epoch, figures | {"epoch": float(epoch)})
             self._tell_best()
+
+    def _is_better(self, value: float, loss: float) -> bool:
+        """Whether an epoch is the best so far. A small part's AUC is soon 1: then the loss decides."""
+        best, best_loss = self.state.best_value, self.state.best_loss
+        if not math.isfinite(value):
+            return False
+        if best is None or best_loss is None:
+            return True
+        gain = (best - value) if self.config.monitor == "val_loss" else (value - best)
+        return gain > MIN_IMPROVEMENT or (gain >= 0 and best_loss - loss > MIN_IMPROVEMENT)
 
     def _tell_best(self) -> None:
         if self.state.best_value is not None:

@@ -27,6 +27,7 @@ class TrainingState(BaseModel):
         epoch: whole epochs done.
         best_epoch: counted from 1; 0 before the first.
         best_value: of the monitored metric, None before the first.
+        best_loss: validation loss of the best epoch, which decides between equal values.
         waited: epochs since the best one.
         seconds: spent in epochs so far.
     """
@@ -36,6 +37,7 @@ class TrainingState(BaseModel):
     epoch: int = 0
     best_epoch: int = 0
     best_value: float | None = None
+    best_loss: float | None = None
     waited: int = 0
     seconds: float = 0.0
 

@@ -56,7 +56,7 @@ class TrainConfig(BaseModel):
         image_size: side of the network's input, pixels.
         epochs: at most so many.
         patience: epochs without a better `monitor` before it ends; 0 never ends early.
-        monitor: validation figure that chooses the best epoch.
+        monitor: validation figure that chooses the best epoch; of equal ones the lower validation loss.
         learning_rate: the highest of the schedule.
         schedule: `cosine` falls to a hundredth over the epochs after `warmup_epochs`; `constant` stays.
         weight_decay: of AdamW.
@@ -84,8 +84,8 @@ class TrainConfig(BaseModel):
     image_size: int = Field(224, ge=MINIMUM_IMAGE_SIZE, le=1024)
     batch_size: int = Field(16, ge=1, le=1024)
     epochs: int = Field(30, ge=1, le=10_000)
-    patience: int = Field(8, ge=0)
-    monitor: Literal["val_auc", "val_loss", "val_accuracy"] = "val_loss"
+    patience: int = Field(10, ge=0)
+    monitor: Literal["val_auc", "val_loss", "val_accuracy"] = "val_auc"
     learning_rate: float = Field(1e-3, gt=0, lt=10)
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup_epochs: float = Field(1.0, ge=0)

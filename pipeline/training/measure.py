@@ -32,7 +32,8 @@ def predict_batches(
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return `val_loss` (cross-entropy), `val_accuracy`, `val_auc` and `val_f1`, both macro-averaged.
 
-    The AUC is each class's against the rest, averaged over the classes; every class must occur.
+    The AUC is each class's against the rest, averaged over the classes; every class must occur. Of a network
+    that has diverged, what can't be computed is NaN.
 
     Args:
         probabilities: float (n, classes), rows summing to one.
@@ -41,7 +42,8 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     chosen = np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1.0)
     classes = range(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
-    aucs = [roc_auc_score(labels == k, probabilities[:, k]) for k in classes]
+    finite = bool(np.isfinite(probabilities).all())
+    aucs = [roc_auc_score(labels == k, probabilities[:, k]) if finite else np.nan for k in classes]
     return {
         "val_loss": float(-np.log(chosen).mean()),
         "val_accuracy": float((predicted == labels).mean()),

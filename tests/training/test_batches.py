@@ -116,3 +116,9 @@ def test_figures_of_visible_answers():
     assert figures["val_auc"] == 0.75  # of the four pairs of a positive and a negative, three are in order
     assert figures["val_loss"] == pytest.approx(-np.log([0.8, 0.6, 0.3, 0.9]).mean())
     assert figures["val_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+
+
+def test_a_network_that_diverged_has_no_figures_and_raises_nothing():
+    figures = measure(np.full((4, 2), np.nan), np.array([0, 0, 1, 1]))
+    assert np.isnan(figures["val_auc"])
+    assert np.isnan(figures["val_loss"])

@@ -57,6 +57,14 @@ class StopAt:
             raise JobStopped
 
 
+@pytest.fixture
+def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the export and the predictions, where a test does not look at them."""
+    from pipeline.training import outcome
+
+    monkeypatch.setattr(outcome, "write_outcome", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def finished(prepared: Workspace, create_tiny: Callable[..., Any]) -> RunInfo:
     """One training that ran to its end."""
@@ -137,6 +145,7 @@ def test_a_stop_in_the_first_epoch_leaves_a_model_too(prepared):
     assert (RunStore(prepared).find("stopped-1").artifacts / "engine" / "model.xml").is_file()
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(prepared):
     train(prepared, config(epochs=4, name="whole"))
     with pytest.raises(JobStopped):
@@ -154,11 +163,19 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(prepared):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.usefixtures("unexported")
+def test_a_name_that_is_taken_is_numbered(finished, prepared):
+    train(prepared, config(name="finished", epochs=1))
+    assert newest(prepared).name == "finished-2"
+    assert RunStore(prepared).find("finished").id == finished.id
+
+
 def test_a_finished_run_is_not_resumed(finished, prepared):
     with pytest.raises(NothingToResumeError, match="is finished.*--weights run:"):
         resume(prepared, finished.id)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_run_of_another_recipe_version_is_not_resumed(prepared):
     with pytest.raises(JobStopped):
         train(prepared, config(name="old-recipe"), progress=StopAt("Epoch 2 of 3, batch 1"))
@@ -169,6 +186,7 @@ def test_a_run_of_another_recipe_version_is_not_resumed(prepared):
         resume(prepared, run.id)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_early_stopping_counts_epochs_without_a_better_one(prepared):
     train(prepared, config(epochs=30, patience=2, monitor="val_accuracy", name="early"))
     run = RunStore(prepared).find("early")
@@ -176,6 +194,7 @@ def test_early_stopping_counts_epochs_without_a_better_one(prepared):
     assert run.metrics["epoch"] == run.metrics["best_epoch"] + 2 < 30
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_loss_that_is_no_number_names_the_batch(prepared, monkeypatch):
     original = TrainBatches.__getitem__
 
@@ -204,6 +223,7 @@ def test_too_little_memory_is_a_sentence_with_a_smaller_batch(prepared, monkeypa
     assert newest(prepared).status == "failed"
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_full_disk_fails_with_its_sentence_and_can_be_resumed(prepared, monkeypatch):
     def full(*_: object) -> None:
         raise WorkspaceUnwritableError("The disk is full: state.npz could not be written.")
@@ -218,6 +238,7 @@ def test_a_full_disk_fails_with_its_sentence_and_can_be_resumed(prepared, monkey
     assert RunStore(prepared).find("full").status == "finished"
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_class_that_is_absent_from_a_part_is_named(discs):
     from pipeline.data.datasets import load_index
 
@@ -245,6 +266,7 @@ def test_a_class_that_does_not_exist_is_named(prepared):
         train(prepared, config(classes=["positive", "absent"]))
 
 
+@pytest.mark.usefixtures("unexported")
 def test_the_head_alone_learns_on_request(prepared):
     train(prepared, config(head_only=True, epochs=2, name="head"))
     train(prepared, config(head_only=True, epochs=1, learning_rate=1e-9, name="start"))
@@ -253,6 +275,7 @@ def test_the_head_alone_learns_on_request(prepared):
     assert not np.array_equal(learnt["logits"][0], start["logits"][0])
 
 
+@pytest.mark.usefixtures("unexported")
 def test_weights_of_another_run_come_with_its_head_only_for_the_same_classes(finished, prepared):
     still = {"weights": f"run:{finished.id[:8]}", "epochs": 1, "learning_rate": 1e-9, "weight_decay": 0.0}
     theirs = weights_of(finished)
@@ -282,6 +305,7 @@ def test_weights_that_are_not_there_are_told_before_anything_begins(prepared):
     assert len(RunStore(prepared).list()) == before
 
 
+@pytest.mark.usefixtures("unexported")
 def test_folds_validate_on_their_own_slices(discs):
     from pipeline.data.splits import make_split
 
@@ -289,6 +313,7 @@ def test_folds_validate_on_their_own_slices(discs):
     val = []
     for fold in (0, 1):
         train(discs, config(split="folds", fold=fold, epochs=1))
-        val.append(set(pd.read_parquet(newest(discs).artifacts / "predictions" / "val.parquet")["slice_id"]))
+        seen = pd.read_parquet(newest(discs).artifacts / "seen.parquet")
+        val.append(set(seen.loc[seen["part"] == "val", "slice_id"]))
     assert val[0]
     assert not val[0] & val[1]
