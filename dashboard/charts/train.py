@@ -69,7 +69,8 @@ def _lay_out(figure: go.Figure, runs: Sequence[RunCurves], metric: str, log: boo
         uirevision="|".join([metric, str(log), *(run.name for run in runs)]),
         hovermode="x unified",
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
-        xaxis={"title": "epoch", "rangemode": "tozero", "dtick": 1 if last <= 12 else None},
+        xaxis={"title": "epoch", "rangemode": "tozero", "dtick": 1 if last <= 12 else None}
+        | {"spikethickness": 1, "spikedash": "solid", "spikecolor": TRAIN_COLOR},
         yaxis={"type": "log" if log else "linear"},
     )
     if metric in SHARES:
@@ -133,8 +134,8 @@ def _line(
         line={"color": color, "width": 1.2 if dash == "dot" else 2, "dash": dash},
         marker={"size": 4},
         showlegend=legend,
-        hovertemplate="%{y:.4f}",
-        hoverinfo="skip" if dash == "dot" else None,
+        hovertemplate="%{y:.4f}" if legend else None,
+        hoverinfo="all" if legend else "skip",
     )
 
 

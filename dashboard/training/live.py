@@ -195,15 +195,12 @@ def _draw_curves(curves: list[RunCurves]) -> None:
             "Beside the loss", list(METRICS), default="auc", format_func=METRICS.__getitem__,
             key="train.second", persist_state="session", required=True,
         )  # fmt: skip
-        smoothing = st.slider(
-            "Smoothing of the batch curve",
-            0.0,
-            0.95,
-            0.6,
-            key="train.smoothing",
-            width=200,
-            persist_state="session",
-        )
+        smoothing = 0.0
+        if len(curves) == 1:
+            smoothing = st.slider(
+                "Smoothing of the batch curve", 0.0, 0.95, 0.6,
+                key="train.smoothing", width=200, persist_state="session",
+            )  # fmt: skip
         log = st.checkbox("Logarithmic loss", key="train.log", persist_state="session")
     left, right = st.columns(2)
     with left:

@@ -40,7 +40,7 @@ def draw_table(runs: list[RunInfo]) -> None:
         selection_mode="multi-row",
         selection_default=default,
         placeholder="-",
-        height=min(36 * (len(rows) + 1) + 2, 330),
+        height="content" if len(rows) <= 8 else 300,
         column_config={
             "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
             "best epoch": st.column_config.NumberColumn(width="small"),
