@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Error, Page, sync_playwright  # noqa: E402
 
 HOME = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
@@ -57,11 +57,20 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A fresh tab on a common laptop's screen, as a user who has never been here."""
+def page(chromium: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """A fresh tab on a common laptop's screen, as a user who has never been here.
+
+    Where the test fails, what was on the screen is kept as a picture and named in the report.
+    """
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
     context.set_default_timeout(20_000)
-    yield context.new_page()
+    tab = context.new_page()
+    failed_before = request.session.testsfailed
+    yield tab
+    if request.session.testsfailed > failed_before:
+        with contextlib.suppress(Error):
+            tab.screenshot(path=tmp_path / "failed.png")
+            print(f"The page as it failed: {tmp_path / 'failed.png'}")
     context.close()
 
 
