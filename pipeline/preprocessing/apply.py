@@ -41,11 +41,18 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
-    """What a recipe made of a slice. `stages`: pictures in order, uint8: grey, local-threshold,
-    erosion, closing, edges (the recipe's size), lung-mask (the slice's own size), network-input (=
-    `output`). `lung_mask` is the believed mask, (h, w) of the slice, 0 and 255, empty where none is
-    believed; `found_mask` is the same before the verdict. `matrix` maps a slice's (column, row) to the
-    output's. `level` is the threshold in grey levels where there is one for the whole slice.
+    """What a recipe made of a slice.
+
+    Attributes:
+        stages: pictures in order, uint8: grey, local-threshold, erosion, closing, edges (the recipe's size),
+            lung-mask (the slice's own size), network-input (= `output`).
+        output: what the network sees, uint8 (size, size) or (size, size, 3).
+        lung_mask: the believed mask, (rows, columns) of the slice, 0 and 255; empty where none is believed.
+        found_mask: the same before the verdict.
+        matrix: affine map (2, 3) from a slice's (column, row) to the output's.
+        level: the threshold in the slice's own unit (HU or grey levels), None for local thresholds.
+        milliseconds: by step: grey, local-threshold, isolation (erosion, closing and mask), edges, verdict,
+            network-input.
     """
 
     stages: dict[str, NDArray[np.uint8]]
@@ -57,6 +64,17 @@ class Preprocessed:
     level: float | None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
+    def outlines(self) -> list[NDArray[np.float64]]:
+        """Return the found mask's outlines on the output: closed curves (n, 2) of (column, row)."""
+        return [
+            points @ self.matrix[:, :2].T + self.matrix[:, 2] for points in outline_polygons(self.found_mask)
+        ]
+
+    def mask_on_output(self) -> NDArray[np.uint8]:
+        """Return the found mask where the output has it, uint8 (size, size), 0 and 255."""
+        side = self.output.shape[0]
+        return cv2.warpAffine(self.found_mask, self.matrix, (side, side), flags=cv2.INTER_NEAREST)
+
 
 def preprocess_slice(
     image: NDArray[Any],
@@ -65,9 +83,11 @@ def preprocess_slice(
     recipe: Recipe,
     pixel_spacing: float | tuple[float, float] | None = None,
 ) -> Preprocessed:
-    """Apply `recipe` to a slice and keep every stage. `image` is (rows, columns): HU of any real dtype
-    with intensity "hu", uint8 with "grey"; it is not changed. `pixel_spacing`, mm, one number or (row,
-    column), only serves the verdict's area in cm2: the output never depends on it.
+    """Apply `recipe` to a slice and keep every stage.
+
+    `image` is (rows, columns): HU of any real dtype with intensity "hu", uint8 with "grey"; it is not
+    changed. `pixel_spacing`, mm, one number or (row, column), only serves the verdict's area in cm2: the
+    output never depends on it.
 
         Raises:
             SliceArrayError: `image` is no slice (RGB, another dtype, no pixels).
@@ -78,7 +98,7 @@ def preprocess_slice(
     dark, level, body = _threshold(fitted, recipe)
     clock.stop("local-threshold")
     isolation = _isolate(fitted, dark, body, recipe)
-    clock.stop("lung-mask")
+    clock.stop("isolation")
     edges = _edges(fitted, isolation, recipe)
     clock.stop("edges")
     verdict = _judge(fitted, isolation, body)
@@ -106,7 +126,7 @@ def preprocess_slice(
         found_mask=found_mask,
         verdict=replace(verdict, lung_area_cm2=area),
         matrix=fitted.placement.matrix,
-        level=level,
+        level=_level_in_slice(level, intensity=intensity, recipe=recipe),
         milliseconds=clock.milliseconds,
     )
 
@@ -210,6 +230,16 @@ def _output(fitted: _Fitted, believed: Binary, edges: Grey | None, recipe: Recip
     mask = np.full_like(believed, 255) if whole else believed
     channels = [fitted.grey, mask, np.zeros_like(mask) if edges is None else edges]
     return fitted.square(cv2.merge(channels))
+
+
+def _level_in_slice(level: float | None, *, intensity: str, recipe: Recipe) -> float | None:
+    """Return a level of the searched picture in the slice's own unit."""
+    if intensity == "grey":
+        return level
+    if recipe.threshold.method == "hu":
+        return recipe.threshold.level_hu
+    center, width = WINDOWS["lung"]
+    return None if level is None else center - width / 2 + level * width / 255
 
 
 def _area_cm2(mask: Binary, pixel_spacing: float | tuple[float, float] | None) -> float | None:

@@ -34,9 +34,10 @@ def sobel(image: Grey) -> Grey:
 
 def canny(image: Grey, *, low: float, high: float) -> Grey:
     """Return Canny's edges, 0 and 255, between the two thresholds on the Sobel gradient's length.
-     The picture is smoothed with a Gaussian of sigma 1 first, as scikit-image does. The lines lie within a
-    pixel of scikit-image's but are not the same pixels: OpenCV takes the steepest of four directions where
-    scikit-image interpolates between them.
+
+    The picture is smoothed with a Gaussian of sigma 1 first, as scikit-image does. The lines lie within a
+    pixel of scikit-image's but are not the same pixels: OpenCV takes the steepest of four directions
+    where scikit-image interpolates between them.
     """
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
     return cv2.Canny(smooth, low, high, L2gradient=True)

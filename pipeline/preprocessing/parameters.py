@@ -43,7 +43,7 @@ class Threshold(Parameters):
         "body",
         description="body: between the darkness of lung and of tissue, measured inside the body. "
         "otsu, multi-otsu: one level for the slice. local-mean, local-gaussian: each pixel against its "
-        "neighbourhood. hu: a fixed CT number (Otsu where the slice has no HU).",
+        "neighbourhood. hu: a fixed CT number (inside the body where the slice has no HU).",
     )
     block: Odd = Field(51, ge=3, le=10999, description="Side of the local neighbourhood, odd, in pixels.")
     offset: float = Field(

@@ -21,9 +21,10 @@ def apply_threshold(
     image: Grey, slice_hu: NDArray[np.float32] | None, *, body_level: float, threshold: Threshold
 ) -> tuple[Grey, float | None]:
     """Mark the dark pixels by the recipe's method; return them and the level in grey levels, None for
-    local methods. `image` is (rows, columns) uint8, `slice_hu` the same slice in HU where it has them.
-    `body_level` is the level measured inside the body, for the method "body". The method "hu" takes
-    Otsu's level where there are no HU.
+    local methods.
+
+    `image` is (rows, columns) uint8, `slice_hu` the same slice in HU where it has them. `body_level` is
+    the level measured inside the body, for the method "body" and, where there are no HU, for "hu".
     """
     offset = threshold.offset
     if threshold.method == "local-mean":
@@ -32,7 +33,7 @@ def apply_threshold(
         return local_gaussian(image, block=threshold.block, offset=offset), None
     if threshold.method == "hu" and slice_hu is not None:
         return fixed(slice_hu, level=threshold.level_hu), None
-    if threshold.method == "body":
+    if threshold.method in ("body", "hu"):
         level = body_level - offset
     elif threshold.method == "multi-otsu":
         level = multi_otsu_levels(histogram_of(image))[0] - offset
@@ -43,10 +44,10 @@ def apply_threshold(
 
 def local_mean(image: Grey, *, block: int, offset: float = 0.0) -> Grey:
     """Mark pixels not brighter than the mean of their `block` x `block` neighbourhood minus `offset`.
+
     The border's pixels are repeated outwards (`skimage.filters.threshold_local(..., "mean",
     mode="nearest")`). The block may be larger than the picture, as in the recipe of HUST-19's authors.
-    Sums are whole numbers and exact, where OpenCV's `adaptiveThreshold` rounds the mean to 8 bits
-    first.
+    Sums are whole numbers and exact, where OpenCV's `adaptiveThreshold` rounds the mean to 8 bits first.
     """
     sums = _box_sums(image, block)
     # Whole numbers throughout: image <= sum / n - offset.
@@ -93,8 +94,9 @@ def fixed(values: NDArray[np.float32] | Grey, *, level: float) -> Grey:
 
 def otsu_level(histogram: NDArray[np.float64]) -> int:
     """Return Otsu's threshold of a histogram of 256 grey levels: dark is `image <= level`.
-     Maximises the variance between the two classes (Otsu, IEEE SMC 1979); the first maximum, as scikit-image
-    takes it. A histogram of one level returns that level.
+
+    Maximises the variance between the two classes (Otsu, IEEE SMC 1979); the first maximum, as
+    scikit-image takes it. A histogram of one level returns that level.
     """
     used = np.flatnonzero(histogram)
     if used.size <= 1:

@@ -64,9 +64,10 @@ def finite_hu(slice_hu: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def to_grey8(image: NDArray[Any], *, intensity: str, center: float, width: float) -> NDArray[np.uint8]:
-    """Map a slice to 8-bit grey; a grey slice passes unchanged (it carries no HU to window). HU are
-    mapped linearly from [center - width / 2, center + width / 2] to [0, 255], clipped and rounded: the
-    map is monotone. NaN counts as air. Returns a new array for HU, the same one for grey.
+    """Map a slice to 8-bit grey; a grey slice passes unchanged (it carries no HU to window).
+
+    HU are mapped linearly from [center - width / 2, center + width / 2] to [0, 255], clipped and rounded:
+    the map is monotone. NaN counts as air. Returns a new array for HU, the same one for grey.
 
         Raises:
             SliceArrayError: `image` is no slice, or the width is not above 0.

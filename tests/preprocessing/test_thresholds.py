@@ -58,15 +58,15 @@ def test_a_slice_of_one_colour_has_a_level_too():
     assert thresholds.multi_otsu_levels(histogram) == (90, 90)
 
 
-def test_a_fixed_level_needs_hu_and_falls_back_to_otsu(textured):
+def test_a_fixed_level_needs_hu_and_falls_back_to_the_bodys(textured):
     threshold = Threshold(method="hu", level_hu=-400)
     slice_hu = np.linspace(-1000, 100, textured.size, dtype=np.float32).reshape(textured.shape)
     dark, level = thresholds.apply_threshold(textured, slice_hu, body_level=0, threshold=threshold)
     np.testing.assert_array_equal(dark > 0, slice_hu <= -400)
     assert level is None
-    dark, level = thresholds.apply_threshold(textured, None, body_level=0, threshold=threshold)
-    assert level == filters.threshold_otsu(textured)
-    np.testing.assert_array_equal(dark > 0, textured <= level)
+    dark, level = thresholds.apply_threshold(textured, None, body_level=99, threshold=threshold)
+    assert level == 99
+    np.testing.assert_array_equal(dark > 0, textured <= 99)
 
 
 def test_a_negative_offset_takes_more(textured):

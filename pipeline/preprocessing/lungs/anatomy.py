@@ -27,6 +27,7 @@ from pipeline.preprocessing.thresholds import Grey
 _SMALLEST_PART = 0.003
 _LARGEST_AIRWAY = 0.035
 _LARGEST_BUBBLE = 0.05
+_SMALLEST_CUT_LUNG = 0.04
 _LARGEST_HOLE = 0.04
 # Shares of the body's width: how far from its middle an airway lies, and where the two lungs meet.
 _AIRWAY_OFFSET = 0.09
@@ -100,9 +101,17 @@ def _is_lung(part: _Part, grey: Grey, labels: NDArray[np.int32], body: Body) -> 
     share = 4 * part.area / body.area
     return (
         share >= _SMALLEST_PART
+        and not _is_air_at_the_edge(part, share, labels)
         and not _is_airway(part, share, body)
         and not _is_gas(part, share, grey, labels, body)
     )
+
+
+def _is_air_at_the_edge(part: _Part, share: float, labels: NDArray[np.int32]) -> bool:
+    """Return whether a small part touches the picture's edge: between neck and shoulder, not a cut lung."""
+    rows, columns = labels.shape
+    touches = part.left == 0 or part.top == 0 or part.left + part.width == columns
+    return share < _SMALLEST_CUT_LUNG and (touches or part.top + part.height == rows)
 
 
 def _is_airway(part: _Part, share: float, body: Body) -> bool:

@@ -39,11 +39,13 @@ _LEAST_LUNG_CONTRAST, _LEAST_LUNG_CONTRAST_ON_BLACK = 0.3, 0.75
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The body of a slice. `mask` is the body with everything in it, `corners` what hangs together with
-    the picture's corners, (rows, columns) uint8 with 0 and 255, in the slice's own size. `level` is
-    where dark ends and tissue begins inside, `air` the usual grey around the patient (None where none
-    is seen), both in grey levels. `box` is (left, top, width, height) and `area` the mask's count of
-    pixels; an area of 0 means that there is no body.
+    """The body of a slice.
+
+    `mask` is the body with everything in it, `corners` what hangs together with the picture's corners,
+    (rows, columns) uint8 with 0 and 255, in the slice's own size. `level` is where dark ends and tissue
+    begins inside, `air` the usual grey around the patient (None where none is seen), both in grey levels.
+    `box` is (left, top, width, height) and `area` the mask's count of pixels; an area of 0 means that
+    there is no body.
     """
 
     mask: Binary
@@ -61,8 +63,10 @@ class Body:
 
 
 def find_body(grey: Grey) -> Body:
-    """Find the body: the largest bright part, thin bridges (table, clothing) cut, with all that it encloses.
-     Lungs that the picture's edge cuts open are enclosed too: between two bright pixels of a side the edge
+    """Find the body: the largest bright part, thin bridges (table, clothing) cut, with all that it
+    encloses.
+
+    Lungs that the picture's edge cuts open are enclosed too: between two bright pixels of a side the edge
     counts as body wall, unless the opening is most of the side.
     """
     step = max(1, max(grey.shape) // _OVERVIEW)

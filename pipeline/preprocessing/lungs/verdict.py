@@ -25,9 +25,10 @@ _CRUMB = 0.02
 
 @dataclass(frozen=True)
 class MaskVerdict:
-    """Whether a mask is believed, why not in sentences, and the lungs' share of the body's area, [0,
-    1]. `lung_area_cm2` is the mask's true size where the pixel spacing is known. `measures` holds what
-    was judged.
+    """Whether a mask is believed, why not in sentences, and the lungs' share of the body's area, [0, 1].
+
+    `lung_area_cm2` is the mask's true size where the pixel spacing is known. `measures` holds what was
+    judged.
     """
 
     plausible: bool
@@ -35,6 +36,14 @@ class MaskVerdict:
     lung_fraction: float
     lung_area_cm2: float | None = None
     measures: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def doubt(self) -> float:
+        """How doubtful the mask is, to sort by: above 1 where it is not believed, else in [0, 1]."""
+        if not self.plausible:
+            return 1.0 + len(self.reasons)
+        measures = dict(self.measures)
+        return 1.0 - measures["symmetry"] * measures["solidity"]
 
 
 def judge_mask(mask: Binary, body: Body, *, pixels: tuple[int, int] | None = None) -> MaskVerdict:

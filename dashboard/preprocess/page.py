@@ -1,0 +1,72 @@
+"""Puts the page together: controls on the left, pictures on the right, redrawn without the rest."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.charts.preprocess import histogram_figure
+from dashboard.loaders import pictures
+from dashboard.loaders import preprocess as load
+from dashboard.preprocess import session
+from dashboard.preprocess.choosing import draw_slice_choice
+from dashboard.preprocess.compare import draw_comparison
+from dashboard.preprocess.controls import draw_controls, draw_recipe_picker
+from dashboard.preprocess.many import draw_many
+from dashboard.preprocess.saving import draw_recipe
+from dashboard.preprocess.stages import draw_stages, draw_verdict
+
+VIEWS = ("Stages", "Many slices", "Side by side", "Recipe")
+
+
+@st.fragment
+def draw_workbench(dataset: str) -> None:
+    """Draw the workbench of a data set. A fragment: a moved slider redraws this and nothing else."""
+    with widgets.guarded("The workbench could not be shown."):
+        rows = load.readable(dataset)
+        if rows.empty:
+            widgets.callout("No slice of this data set can be read; Explore says why.", tone="warn")
+            return
+        _draw(dataset, [str(label) for label in dict.fromkeys(rows["label"].dropna())])
+
+
+def _draw(dataset: str, labels: list[str]) -> None:
+    rows = load.readable(dataset)
+    controls, pictures_side = st.columns([5, 19], gap="medium")
+    with pictures_side:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="prep-bar"):
+            view = st.segmented_control(
+                "View", VIEWS, default=VIEWS[0], key="prep.view", label_visibility="collapsed", required=True
+            )
+            slice_id, offered = draw_slice_choice(rows, labels)
+    found = pictures.slice_image(dataset, slice_id)
+    has_hu = found.intensity == "hu"
+    recipe = session.recipe_in_hand()
+    done = load.preprocessed(dataset, slice_id, recipe)
+
+    def histogram() -> go.Figure:
+        counts, edges = load.histogram(dataset, slice_id)
+        ends = (
+            recipe.window.center - recipe.window.width / 2,
+            recipe.window.center + recipe.window.width / 2,
+        )
+        unit = "HU" if has_hu else "grey"
+        return histogram_figure(counts, edges, unit=unit, level=done.level, window=ends if has_hu else None)
+
+    with controls, st.container(key="prep-controls", gap="small", height=716, border=False):
+        draw_recipe_picker()
+        draw_controls(recipe, has_hu=has_hu, histogram=histogram)
+    with pictures_side:
+        if view == "Many slices":
+            picked = draw_many(dataset, offered, recipe, labels=labels)
+            if picked is not None and picked != slice_id:
+                widgets.remember("slice", picked)
+                st.rerun(scope="fragment")
+        elif view == "Side by side":
+            draw_comparison(dataset, slice_id, recipe)
+        elif view == "Recipe":
+            draw_recipe(recipe)
+        else:
+            draw_verdict(done, recipe)
+            draw_stages(done, recipe, subject=slice_id)
