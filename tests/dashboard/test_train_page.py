@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +228,21 @@ def test_long_curves_are_thinned_and_end_where_they_end():
     thinned = thin(table, most=1000)
     assert (len(thinned), thinned["step"].iloc[-1], thinned["loss"].iloc[0]) == (1000, 100_000, 1.0)
     assert thin(table.head(10), most=1000).equals(table.head(10))
+
+
+def test_the_page_with_data_and_runs_loads_no_learning_library(small):
+    """In a process of its own: this one has MLflow, to write the runs."""
+    make_run(small, "first")
+    script = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(APP)!r}, default_timeout=60).run()
+app.switch_page("views/train.py").run()
+assert not app.exception and not app.error and len(app.get("plotly_chart")) == 2
+print(sorted({{"tensorflow", "keras", "mlflow", "openvino"}} & set(sys.modules)))
+"""
+    environment = os.environ | {"PYTHONPATH": str(APP.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.split() == ["[]"]
