@@ -184,13 +184,14 @@ def forest_figure(
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         showlegend=False,
     )
-    low_edge = x_range[0] if x_range else 0.0
     for name, found in rows:
-        text = estimate_words(found) if found.value is not None else f"not known: {found.reason}"
+        if found.value is None:
+            text, x, on = f"not known: {found.reason}", x_range[0] if x_range else 0.0, "x"
+        else:
+            text = estimate_words(found) + ("" if found.low is not None else ", no interval")
+            x, on = 1.01, "paper"
         figure.add_annotation(
-            x=1.01, xref="paper", y=name, text=text, showarrow=False, xanchor="left", font={"size": 11}
-        ) if found.value is not None else figure.add_annotation(
-            x=low_edge, y=name, text=text, showarrow=False, xanchor="left", font={"size": 11, "color": QUIET}
+            x=x, xref=on, y=name, text=text, showarrow=False, xanchor="left", font={"size": 11}
         )
     if reference is not None:
         figure.add_vline(x=reference, line={"color": QUIET, "width": 1, "dash": "dash"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
@@ -13,6 +15,7 @@ from dashboard.loaders.evaluate import PREVALENCES, Findings
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.subgroups import Subgroup
 from pipeline.evaluation.wording import focus_class
 
 ANY = "any"
@@ -143,23 +146,37 @@ def draw_subgroups(findings: Findings) -> None:
     kind = st.segmented_control(
         "Figure", ["AUC", "recall", "accuracy"], default="AUC", required=True, key="evaluate.subgroup-figure"
     )
-    rows = [("all slices", _figure_of(evaluation.figures, label, kind))]
-    for column, groups in evaluation.subgroups.items():
-        for group in groups:
-            if group.against in (None, label):
-                name = f"{column.replace('_', ' ')}: {group.value} · n = {group.figures.n:,}"
-                rows.append((name, _figure_of(group.figures, label, kind)))
-    with widgets.panel(
-        f"{kind} {'' if kind == 'accuracy' else 'of ' + label}", _interval_words(evaluation), key="forest"
-    ):
-        figure = charts.forest_figure(rows, title=str(kind), reference=rows[0][1].value)
-        widgets.chart(figure, key="evaluate.forest", height=70 + 30 * len(rows))
-        described = [g for groups in evaluation.subgroups.values() for g in groups if g.against == label]
-        if described:
-            st.caption(
-                f"{described[0].column.replace('_', ' ')} describes {label} slices: each row sets those "
-                "against all slices of other classes."
-            )
+    groups = [group for found in evaluation.subgroups.values() for group in found]
+    groups = [group for group in groups if group.against in (None, label)]
+    rows = [
+        (
+            f"{group.column.replace('_', ' ')}: {group.value} · n = {group.figures.n:,}",
+            _figure_of(group.figures, label, kind),
+        )
+        for group in groups
+    ]
+    shown = [row for row in rows if row[1].value is not None]
+    overall = _figure_of(evaluation.figures, label, kind)
+    title = "accuracy" if kind == "accuracy" else f"{kind} of {label}"
+    with widgets.panel(title, _interval_words(evaluation), key="forest"):
+        figure = charts.forest_figure([("all slices", overall), *shown], title=title, reference=overall.value)
+        widgets.chart(figure, key="evaluate.forest", height=100 + 30 * len(shown))
+        st.caption(_subgroup_notes(groups, label, left_out=len(rows) - len(shown)))
+
+
+def _subgroup_notes(groups: Sequence[Subgroup], label: str, *, left_out: int) -> str:
+    notes = []
+    if left_out:
+        notes.append(f"{left_out} subgroups have no such figure (one class only) and are not shown.")
+    describing = list(
+        dict.fromkeys(group.column.replace("_", " ") for group in groups if group.against == label)
+    )
+    if describing:
+        notes.append(
+            f"{', '.join(describing)}: it tells of {label} slices, so each row sets those against all slices "
+            "of other classes."
+        )
+    return " ".join(notes)
 
 
 def draw_failures(findings: Findings, dataset: str | None) -> None:

@@ -208,10 +208,10 @@ def _even(subgroups: Mapping[str, Sequence[Subgroup]]) -> Line:
         return Line(claim, "not known", "No subgroup (source, scanner, age) could be compared.")
     worst = min(found)
     if worst[0] < MIN_SUBGROUP_AUC:
-        return Line(claim, "not met", f"Worst: {worst[1]}, lower bound {worst[0]:.2f}.")
+        return Line(claim, "not met", f"Worst: {worst[1]}, lower bound {worst[0]:.3f}.")
     if any(low is None for _, _, low in found):
         return Line(claim, "not known", "Some subgroups have too few patients for an interval.")
-    return Line(claim, "met", f"Worst: {worst[1]}, lower bound {worst[0]:.2f}.")
+    return Line(claim, "met", f"Worst: {worst[1]}, lower bound {worst[0]:.3f}.")
 
 
 def _external(c: Circumstances) -> Line:
@@ -220,7 +220,7 @@ def _external(c: Circumstances) -> Line:
         return Line(
             claim,
             "not known",
-            "These slices are of the data set that it was trained on; evaluate it on one from elsewhere too.",
+            "These slices are of the run's own data set; evaluate it on one from elsewhere too.",
         )
     if c.shared_slices or c.shared_patients:
         return Line(claim, "not met", "This data set shares slices or patients with the training's.")
