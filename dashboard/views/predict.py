@@ -1,11 +1,34 @@
 """Predict: what does the model say about this slice, and why?"""
 
+from pathlib import Path
+
 import streamlit as st
 
-from dashboard import widgets
+from dashboard import loaders, prediction, widgets
+from dashboard.loaders import predict as read
+from dashboard.prediction.maps import draw_controls, draw_maps, draw_stages
+from dashboard.prediction.opinion import draw_opinion
+from dashboard.prediction.saving import draw_saving
+from dashboard.prediction.source import draw_source
 
 with widgets.page_header("Predict", "What does the model say about this slice, and why?"):
-    run = widgets.run_picker()
+    dataset = widgets.dataset_picker() if loaders.datasets() else None
+    run = widgets.run_picker(keep=read.has_engine)
 if run is None:
     widgets.no_run()
     st.stop()
+
+st.html(Path(prediction.__file__).with_name("style.css"))
+asked = draw_source(run, dataset.name if dataset is not None else None)
+if asked is None:
+    st.stop()
+shown = draw_controls(asked.prediction) if asked.prediction.status == "ok" else None
+picture, side = st.columns([73, 27], gap="medium")
+with picture, widgets.guarded("The maps could not be drawn."):
+    draw_maps(run, asked, shown)
+with side:
+    draw_opinion(asked)
+    with widgets.guarded("The answer could not be prepared for saving."):
+        draw_saving(asked, shown)
+if asked.prediction.status == "ok":
+    draw_stages(asked)

@@ -149,7 +149,9 @@ def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None
     values = prediction.on_slice(prediction.heatmap.values)
     target = folder / f"{stem}.npy"
     atomic_write_bytes(target, _npy(values))
-    atomic_write_bytes(folder / f"{stem}.png", _png(draw_prediction(prediction, prediction.label, values)))
+    atomic_write_bytes(
+        folder / f"{stem}.png", encode_png(draw_prediction(prediction, prediction.label, values))
+    )
     return str(target)
 
 
@@ -169,5 +171,6 @@ def _npy(values: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _png(picture: np.ndarray) -> bytes:
+def encode_png(picture: np.ndarray) -> bytes:
+    """Return a uint8 RGB picture as a PNG file."""
     return bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())

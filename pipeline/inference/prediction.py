@@ -50,6 +50,11 @@ class Prediction:
     model_input: np.ndarray
     milliseconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def rival(self) -> str:
+        """The class with the second greatest probability."""
+        return sorted(self.probabilities, key=lambda name: self.probabilities[name])[-2]
+
     @cached_property
     def heatmap(self) -> Heatmap:
         """The heatmap of the predicted class."""

@@ -1,0 +1,1 @@
+"""The parts of the Predict page: which slice, what the model says, why, and what it saw."""

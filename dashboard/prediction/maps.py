@@ -1,0 +1,163 @@
+"""The slice and its maps in the viewer: which class, which method, which scale."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.prediction import background
+from dashboard.prediction.source import Asked
+from dashboard.prediction.words import map_limits, map_meaning
+from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Outline, Panel, viewer
+from pipeline.explanation.methods import DEFAULT, METHODS
+from pipeline.inference.prediction import Prediction
+from pipeline.preprocessing.outlines import outline_polygons
+from pipeline.runs import RunInfo
+
+BOTH, FOR = "For and against", "For only"
+COHORT, OWN = "All slices alike", "This slice alone"
+UNIT = "logit margin a cell"
+LUNGS = "#35c2a5"
+HEIGHT = 500
+HEIGHT_OF_THREE = 350
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the user chose to see: whose map, by which method, signed or not, on which scale."""
+
+    label: str
+    method: str
+    signed: bool
+    own_scale: bool
+    beside_rival: bool
+
+    def labels(self, prediction: Prediction) -> list[str]:
+        """Return whose maps are shown: the chosen class's, and where asked for its rival's."""
+        rival = prediction.rival if self.label == prediction.label else prediction.label
+        return [self.label, rival] if self.beside_rival else [self.label]
+
+    def limit(self, prediction: Prediction, label: str) -> float:
+        """Return the end of the colour scale."""
+        if self.own_scale or not prediction.engine.facts.heat_range:
+            peak = float(np.abs(prediction.heatmap_of(label).values).max())
+            return peak if peak > 0 else 1.0
+        return prediction.engine.facts.heat_range
+
+
+def draw_controls(prediction: Prediction) -> Shown:
+    """Draw the choice of map in one row and return it."""
+    labels = list(prediction.engine.classes)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="predict-controls"):
+        label = st.segmented_control(
+            "What speaks for", labels, default=prediction.label, required=True,
+            key=f"predict.class.{prediction.label}",
+        )  # fmt: skip
+        method = st.selectbox(
+            "Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="predict.method",
+            width=190, persist_state="session",
+        )  # fmt: skip
+        exact = method == DEFAULT
+        signed = st.segmented_control(
+            "Evidence", [BOTH, FOR], default=BOTH, required=True, key="predict.sign", disabled=not exact,
+            persist_state="session", help="Against is what speaks for the other classes instead.",
+        )  # fmt: skip
+        scale = st.segmented_control(
+            "Colour scale", [COHORT, OWN], default=COHORT, required=True, key="predict.scale",
+            disabled=not exact or not prediction.engine.facts.heat_range, persist_state="session",
+            help="On a slice's own scale weak evidence looks as strong as strong evidence.",
+        )  # fmt: skip
+        beside = st.toggle(
+            "Rival beside it", key="predict.rival", persist_state="session",
+            help="The map of the class that comes second.",
+        )  # fmt: skip
+    return Shown(str(label), method, exact and signed == BOTH, scale == OWN, beside)
+
+
+def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
+    """Draw the slice and, where `shown` asks for them, its maps with what they mean."""
+    prediction = asked.prediction
+    base = _base(prediction)
+    panels = [Panel([base], title="Slice", spacing=_spacing(prediction), outlines=_lungs(prediction))]
+    pictures, below = st.container(), st.container()
+    if shown is not None:
+        with below:  # where a map that is being computed says so: the pictures stay in their place
+            panels += [_map_panel(run, asked, shown, label, base) for label in shown.labels(prediction)]
+            meaning = map_meaning(prediction, shown.label, shown.method)
+            limits = map_limits(prediction, shown.label, shown.method)
+            st.html(f'<div class="p-meaning"><p>{html.escape(meaning)}</p><p>{html.escape(limits)}</p></div>')
+    with pictures:
+        height = HEIGHT if len(panels) < 3 else HEIGHT_OF_THREE
+        viewer(panels, key="predict-viewer", subject=asked.subject, height=height)
+
+
+def _map_panel(run: RunInfo, asked: Asked, shown: Shown, label: str, base: Layer) -> Panel:
+    prediction = asked.prediction
+    title = f"What speaks for {label}"
+    layers = [base]
+    if shown.method == DEFAULT:
+        layers.append(_exact_heat(prediction, shown, label))
+    else:
+        title = f"{METHODS[shown.method].title}, {label}"
+        found = background.gradient_map(run, asked, method=shown.method, label=label)
+        if found is not None:
+            layers.append(_own_heat(prediction.on_slice(found)))
+    return Panel(layers, title=title, spacing=_spacing(prediction), outlines=_lungs(prediction))
+
+
+def _exact_heat(prediction: Prediction, shown: Shown, label: str) -> HeatLayer:
+    values = prediction.on_slice(prediction.heatmap_of(label).values)
+    limit = shown.limit(prediction, label)
+    if shown.signed:
+        return HeatLayer(values, low=-limit, high=limit, signed=True, opacity=0.6, fade=True, unit=UNIT)
+    positive = np.maximum(values, 0)
+    return HeatLayer(positive, name="for", low=0.0, high=limit, opacity=0.55, fade=True, unit=UNIT)
+
+
+def _own_heat(values: np.ndarray) -> HeatLayer:
+    """Return the layer of a map that comes scaled to its own maximum."""
+    return HeatLayer(
+        values, name="own", low=0.0, high=1.0, opacity=0.55, fade=True, unit="share of this map's maximum"
+    )
+
+
+def _base(prediction: Prediction) -> Layer:
+    image = prediction.image
+    return HuLayer(image.image) if image.intensity == "hu" else GreyLayer(image.image)
+
+
+def _spacing(prediction: Prediction) -> float | None:
+    return prediction.image.header.pixel_spacing if prediction.image.header is not None else None
+
+
+def _lungs(prediction: Prediction) -> list[Outline]:
+    polygons = outline_polygons(prediction.preprocessed.lung_mask)
+    return [Outline(polygons, name="lungs", color=LUNGS, width=1.2)] if polygons else []
+
+
+def draw_stages(asked: Asked) -> None:
+    """Draw what the recipe made of the slice, up to what the network saw."""
+    prediction = asked.prediction
+    recipe = prediction.engine.recipe
+    with widgets.panel(
+        "What the network saw",
+        f"recipe {recipe.name}, then {prediction.engine.facts.image_size} x "
+        f"{prediction.engine.facts.image_size} pixels",
+        key="predict-stages",
+    ):
+        names = {
+            "grey": "Grey", "local-threshold": "Local threshold", "erosion": "Erosion", "closing": "Closing",
+            "edges": "Edges", "lung-mask": "Lung mask",
+        }  # fmt: skip
+        stages = prediction.preprocessed.stages
+        panels = [Panel([GreyLayer(stages[name], name=name)], title=title) for name, title in names.items()]
+        seen = np.clip(np.rint(prediction.model_input), 0, 255).astype(np.uint8)
+        panels.append(
+            Panel([GreyLayer(np.ascontiguousarray(seen[..., 0]), name="input")], title="Network input")
+        )
+        viewer(panels, key="predict-stages", subject=asked.subject, columns=7, height=190, toolbar=False,
+               link=False)  # fmt: skip
