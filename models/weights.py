@@ -24,7 +24,7 @@ from models.registry import HEAD_LAYERS, Architecture
 
 Arrays = dict[str, list[h5py.Dataset]]
 SUFFIX = ".weights.h5"
-PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo-model" / "demo-model"
+PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo-model"
 KINDS = "random, imagenet, phantom, run:RUN or file:PATH"
 
 

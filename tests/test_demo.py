@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models import find_architecture
+from models.weights import phantom_weights
 from pipeline.data.datasets import list_datasets, load_index
 from pipeline.data.phantom import GENERATOR_VERSION
 from pipeline.data.splits import load_split
@@ -114,3 +116,7 @@ def test_weights_that_were_replaced_are_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DemoModelMissingError, match=WEIGHTS):
         load_shipped_model(tmp_path)
+
+
+def test_the_shipped_weights_are_those_that_training_offers_as_phantom() -> None:
+    assert phantom_weights(find_architecture("EfficientNetV2B0")) == ASSETS / WEIGHTS
