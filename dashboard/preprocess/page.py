@@ -16,6 +16,8 @@ from dashboard.preprocess.controls import draw_controls, draw_recipe_picker
 from dashboard.preprocess.many import draw_many
 from dashboard.preprocess.saving import draw_recipe
 from dashboard.preprocess.stages import draw_stages, draw_verdict
+from pipeline.preprocessing.apply import Preprocessed
+from pipeline.preprocessing.recipe import Recipe
 
 VIEWS = ("Stages", "Many slices", "Side by side", "Recipe")
 
@@ -34,34 +36,27 @@ def draw_workbench(dataset: str) -> None:
 def _draw(dataset: str, labels: list[str]) -> None:
     rows = load.readable(dataset)
     controls, pictures_side = st.columns([5, 19], gap="medium")
+    # A slice picked among many is shown large: said before the control is drawn, since not after.
+    st.session_state["prep.view"] = (
+        st.session_state.pop("prep.show", st.session_state.get("prep.view")) or VIEWS[0]
+    )
     with pictures_side:
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key="prep-bar"):
             view = st.segmented_control(
-                "View", VIEWS, default=VIEWS[0], key="prep.view", label_visibility="collapsed", required=True
+                "View", VIEWS, key="prep.view", label_visibility="collapsed", required=True
             )
             slice_id, offered = draw_slice_choice(rows, labels)
     found = pictures.slice_image(dataset, slice_id)
-    has_hu = found.intensity == "hu"
     recipe = session.recipe_in_hand()
     done = load.preprocessed(dataset, slice_id, recipe)
 
-    def histogram() -> go.Figure:
-        counts, edges = load.histogram(dataset, slice_id)
-        ends = (
-            recipe.window.center - recipe.window.width / 2,
-            recipe.window.center + recipe.window.width / 2,
-        )
-        unit = "HU" if has_hu else "grey"
-        return histogram_figure(counts, edges, unit=unit, level=done.level, window=ends if has_hu else None)
-
-    with controls, st.container(key="prep-controls", gap="small", height=716, border=False):
-        draw_recipe_picker()
-        draw_controls(recipe, has_hu=has_hu, histogram=histogram)
+    # Pictures before controls: what a moved slider changes is on its way before the rest is drawn.
     with pictures_side:
         if view == "Many slices":
             picked = draw_many(dataset, offered, recipe, labels=labels)
-            if picked is not None and picked != slice_id:
+            if picked is not None:
                 widgets.remember("slice", picked)
+                st.session_state["prep.show"] = VIEWS[0]
                 st.rerun(scope="fragment")
         elif view == "Side by side":
             draw_comparison(dataset, slice_id, recipe)
@@ -70,3 +65,17 @@ def _draw(dataset: str, labels: list[str]) -> None:
         else:
             draw_verdict(done, recipe)
             draw_stages(done, recipe, subject=slice_id)
+    with controls, st.container(key="prep-controls", gap="small", height=716, border=False):
+        draw_recipe_picker()
+        draw_controls(
+            recipe,
+            has_hu=found.intensity == "hu",
+            histogram=lambda: _histogram(dataset, slice_id, recipe, done, has_hu=found.intensity == "hu"),
+        )
+
+
+def _histogram(dataset: str, slice_id: str, recipe: Recipe, done: Preprocessed, *, has_hu: bool) -> go.Figure:
+    counts, edges = load.histogram(dataset, slice_id)
+    center, width = recipe.window.center, recipe.window.width
+    window = (center - width / 2, center + width / 2) if has_hu else None
+    return histogram_figure(counts, edges, unit="HU" if has_hu else "grey", level=done.level, window=window)

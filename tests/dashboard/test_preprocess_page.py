@@ -1,0 +1,185 @@
+"""The Preprocess page: what a user picks, tunes, compares and keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.charts.preprocess import histogram_figure
+from pipeline.data.index import build_index
+from pipeline.preprocessing.recipe import PRESETS, list_recipes, load_recipe
+from pipeline.preprocessing.windowing import to_grey8
+from pipeline.workspace import Workspace
+from tests.preprocessing.conftest import draw_chest
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture
+def chests(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A data set of eight drawn chests, two of them without lungs."""
+    slice_hu, lungs = draw_chest(256)
+    for number in range(8):
+        shown = np.roll(slice_hu, 3 * number, axis=1)
+        if number >= 6:
+            shown = np.where(np.roll(lungs, 3 * number, axis=1), 40.0, shown)
+        folder = tmp_path / "chests" / ("pCT", "nCT", "pCT", "nCT", "pCT", "nCT", "NiCT", "NiCT")[number]
+        folder.mkdir(parents=True, exist_ok=True)
+        grey = to_grey8(shown, intensity="hu", center=-600, width=1500)
+        cv2.imwrite(str(folder / f"{folder.name}{number}.png"), grey)
+    build_index(workspace, tmp_path / "chests", name="chests")
+    monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
+    return workspace
+
+
+@pytest.fixture
+def page(chests: Workspace) -> AppTest:
+    """The page, opened on the first data set."""
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app = app.switch_page("views/preprocess.py").run()
+    assert not app.exception and not app.error
+    return app
+
+
+def words(app: AppTest) -> str:
+    """Return what the page's HTML parts and captions say."""
+    html = "".join(str(part.proto.body) for part in app.get("html"))
+    return html + "".join(caption.value for caption in app.caption)
+
+
+def widget(app: AppTest, kind: str, label: str) -> Any:
+    """Return the widget of this label."""
+    return next(item for item in getattr(app, kind) if item.label == label)
+
+
+def in_hand(app: AppTest) -> dict[str, Any]:
+    """Return the recipe as the session keeps it."""
+    return app.session_state["prep.recipe"]
+
+
+def show(app: AppTest, view: str) -> AppTest:
+    """Change to one of the page's views."""
+    app.session_state["prep.show"] = view
+    return app.run()
+
+
+def test_the_page_opens_with_a_verdict_in_words(page: AppTest) -> None:
+    said = words(page)
+    assert "Mask believed." in said
+    assert "Lungs fill" in said and "ms in all" in said
+    assert "hilum, unchanged" in said
+
+
+def test_a_moved_slider_changes_the_recipe_and_can_be_taken_back(page: AppTest) -> None:
+    widget(page, "slider", "Erosion (radius, pixels)").set_value(5).run()
+    assert in_hand(page)["lungs"]["erosion_radius"] == 5
+    assert "1 change from hilum" in words(page)
+    widget(page, "slider", "Closing (radius, pixels)").set_value(20).run()
+    assert "2 changes from hilum" in words(page)
+    page.button(key="prep-undo").click().run()
+    assert in_hand(page)["lungs"]["closing_radius"] == PRESETS["hilum"].lungs.closing_radius
+    page.button(key="prep-reset").click().run()
+    assert in_hand(page) == PRESETS["hilum"].to_json()
+    assert not page.error and not page.exception
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_preset_can_be_begun_with(page: AppTest, preset: str) -> None:
+    widget(page, "selectbox", "Begin with").select(preset).run()
+    assert not page.exception and not page.error
+    assert in_hand(page) == PRESETS[preset].to_json()
+    assert f"{preset}, unchanged" in words(page)
+
+
+def test_only_what_matters_is_offered(page: AppTest) -> None:
+    labels = {item.label for item in [*page.slider, *page.select_slider, *page.toggle]}
+    assert "Pleura repair (depth of a dent)" in labels and "Block (pixels)" not in labels
+    assert "Centre (HU)" not in labels, "a grey slice has no window"
+    widget(page, "selectbox", "Begin with").select("notebook").run()
+    labels = {item.label for item in [*page.slider, *page.select_slider, *page.toggle]}
+    assert "Block (pixels)" in labels and "Pleura repair (depth of a dent)" not in labels
+
+
+def test_what_cannot_be_is_a_sentence_and_the_recipe_stays(page: AppTest) -> None:
+    widget(page, "selectbox", "Begin with").select("notebook").run()
+    widget(page, "slider", "Weak gradient").set_value(500.0).run()
+    assert "must not be above high" in words(page)
+    assert in_hand(page)["edges"]["low"] == 60
+    assert not page.exception
+
+
+def test_doubted_masks_say_why_and_that_the_whole_slice_is_used(page: AppTest) -> None:
+    widget(page, "selectbox", "Class").select("non-informative").run()
+    said = words(page)
+    assert "Mask not believed." in said and "whole slice goes to the network" in said
+
+
+def test_many_slices_come_with_the_doubted_counted(page: AppTest) -> None:
+    show(page, "Many slices")
+    assert not page.exception and not page.error
+    assert "2 of 8 masks are not believed" in words(page)
+
+
+def test_two_recipes_stand_side_by_side(page: AppTest) -> None:
+    show(page, "Side by side")
+    assert not page.exception and not page.error
+    assert "hilum (in hand)" in words(page) and "both agree on" in words(page)
+    assert "threshold.method" in page.dataframe[0].value["parameter"].tolist()
+
+
+def test_a_recipe_is_saved_by_name_and_begun_with_again(page: AppTest, chests: Workspace) -> None:
+    widget(page, "slider", "Margin around the lungs (pixels)").set_value(12).run()
+    show(page, "Recipe")
+    assert '"margin": 12' in page.code[0].value
+    assert "margin" in page.dataframe[0].value["parameter"].tolist()
+    widget(page, "text_input", "Name").input("wide-margin")
+    page.button(key="prep-save").click().run()
+    assert not page.exception
+    assert list_recipes(chests.recipes) == ["wide-margin"]
+    assert load_recipe("wide-margin", chests.recipes).margin == 12
+    assert "wide-margin, unchanged" in words(page) and "Saved as wide-margin" in words(page)
+    widget(page, "selectbox", "Begin with").select("luna").run()
+    widget(page, "selectbox", "Begin with").select("wide-margin").run()
+    assert in_hand(page)["margin"] == 12
+
+
+@pytest.mark.parametrize("name", ["hilum", "../up", ""])
+def test_a_name_that_cannot_be_is_said(page: AppTest, chests: Workspace, name: str) -> None:
+    show(page, "Recipe")
+    widget(page, "text_input", "Name").input(name)
+    page.button(key="prep-save").click().run()
+    assert not page.exception
+    assert "Not saved" in words(page)
+    assert list_recipes(chests.recipes) == []
+
+
+def test_slices_are_stepped_through_and_kept_in_the_address(page: AppTest) -> None:
+    first = page.session_state["choice.slice"]
+    page.button(key="prep-next").click().run()
+    second = page.session_state["choice.slice"]
+    assert second != first
+    page.button(key="prep-previous").click().run()
+    assert page.session_state["choice.slice"] == first
+    page.button(key="prep-shuffle").click().run()
+    assert not page.exception
+
+
+def test_the_recipe_survives_going_to_another_page(page: AppTest) -> None:
+    widget(page, "slider", "Erosion (radius, pixels)").set_value(7).run()
+    page.switch_page("views/train.py").run()
+    page.switch_page("views/preprocess.py").run()
+    assert widget(page, "slider", "Erosion (radius, pixels)").value == 7
+
+
+def test_the_histogram_shows_level_and_window() -> None:
+    counts, edges = np.arange(10.0), np.arange(11.0)
+    figure = histogram_figure(counts, edges, unit="HU", level=4.0, window=(2.0, 8.0))
+    kinds = [shape.type for shape in figure.layout.shapes]
+    assert sorted(kinds) == ["line", "rect"]
+    assert figure.data[0].customdata.tolist() == counts.tolist()
+    assert not histogram_figure(counts, edges, unit="grey", level=None, window=None).layout.shapes
