@@ -70,7 +70,8 @@ def evaluation_text(found: dict[str, Any]) -> str:
             return f"{value['value']:.3f} ({value['reason']})"
         return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
-    people = f"{found['patients']} patients" if found["patients_known"] else "patients unknown"
+    people = f"{found['patients']} patients" if found["patients"] else "patients unknown"
+    people += " known, not those of all slices" if found["patients"] and not found["patients_known"] else ""
     lines = [f"{found['run']} on {found['data']}: {found['n']} slices, {people}, {found['groups']} groups"]
     if found["rejected"]:
         lines.append(f"{found['rejected']} of them the input gate would refuse; they are counted here.")

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import widgets
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
-from pipeline.evaluation.wording import people_text
+from pipeline.evaluation.wording import patients_text
 
 STYLE = Path(__file__).with_name("style.css")
 
@@ -35,11 +35,8 @@ def headline_tiles(evaluation: Evaluation) -> None:
     """Draw the headline figures."""
     figures, unit = evaluation.figures, evaluation.predictions.unit
     carried = f"{figures.groups:,} {unit}s"
-    known = evaluation.predictions.patients_known
     items = [
-        widgets.Tile(
-            "Slices", f"{figures.n:,}", people_text(evaluation).split(", ", 1)[-1] if not known else carried
-        ),
+        widgets.Tile("Slices", f"{figures.n:,}", patients_text(evaluation)),
         estimate_tile("Accuracy", figures.accuracy, carried),
         estimate_tile("Mean F1 over classes", figures.macro_f1, carried),
         *(

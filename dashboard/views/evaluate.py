@@ -33,7 +33,7 @@ dataset = elsewhere or run.params.get("dataset")
 
 with st.container(horizontal=True, vertical_alignment="center"):
     # A real model on phantoms: the picker marks only what its own training says.
-    widgets.synthetic_badge(bool(evaluation.circumstances.synthetic) and run.tags.get("synthetic") != "true")
+    widgets.synthetic_badge(evaluation.is_synthetic and run.tags.get("synthetic") != "true")
     st.caption(f"{evaluation.data}: {people_text(evaluation)}", width="stretch")
     st.download_button(
         "Report",

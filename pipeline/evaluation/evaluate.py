@@ -61,6 +61,11 @@ class Evaluation:
         absent = self.figures.absent if self.circumstances.external else ()
         return tuple(label for label in self.figures.labels if label not in absent)
 
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the slices or the model come from the phantom generator."""
+        return bool(self.circumstances.synthetic) or self.circumstances.synthetic_model
+
     def to_json(self) -> dict[str, Any]:
         """Return what `evaluate --json` prints."""
         drop = self.circumstances.external
@@ -101,7 +106,7 @@ class Evaluation:
                 "seed": self.seed,
             },
             "openings": self.circumstances.openings,
-            "synthetic": self.circumstances.synthetic,
+            "synthetic": self.is_synthetic,
             "verdict": self.verdict.to_json(),
             "notice": NOTICE,
         }
@@ -125,6 +130,7 @@ def evaluate_table(
     known = replace(
         circumstances or Circumstances(),
         patients_known=predictions.patients_known,
+        without_patient=int(predictions.table["patient_id"].isna().sum()),
         rejected=int(predictions.rejected.sum()) if predictions.has_gate else None,
     )
     return Evaluation(

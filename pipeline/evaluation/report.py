@@ -78,7 +78,7 @@ def _head(evaluation: Evaluation) -> str:
         f"<h1>How good is {_text(evaluation.run)}?</h1>"
         f'<p class="muted">{_text(evaluation.data)} · {_text(people_text(evaluation))} · '
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · run {_text(evaluation.run_id)}</p>"
-        + (badge if evaluation.circumstances.synthetic else "")
+        + (badge if evaluation.is_synthetic else "")
     )
 
 

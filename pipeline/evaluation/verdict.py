@@ -31,7 +31,9 @@ class Circumstances:
     Attributes:
         part: `train`, `val`, `calibration`, `test`, or None for another data set.
         synthetic: whether the slices were generated.
+        synthetic_model: whether the model learned from generated slices.
         patients_known: whether every slice has a patient id.
+        without_patient: slices without one.
         group_by: how the split was made: `patient`, `cluster` or `none`.
         shared_patients: patients of these slices that the model was trained or chosen on.
         shared_slices: slices, by their content, that it was trained or chosen on.
@@ -44,7 +46,9 @@ class Circumstances:
 
     part: str | None = None
     synthetic: bool | None = None
+    synthetic_model: bool = False
     patients_known: bool = False
+    without_patient: int = 0
     group_by: str | None = None
     shared_patients: int | None = None
     shared_slices: int | None = None
@@ -105,6 +109,8 @@ def judge(
 def _summary(lines: Sequence[Line], circumstances: Circumstances) -> str:
     if circumstances.synthetic:
         return "Not fit: the task is synthetic. These figures say nothing about COVID-19 or about patients."
+    if circumstances.synthetic_model:
+        return "Not fit: the model learned from phantoms, a synthetic task. It has never seen a patient."
     failed = sum(line.status == "not met" for line in lines)
     unknown = sum(line.status == "not known" for line in lines)
     if failed:
@@ -115,11 +121,13 @@ def _summary(lines: Sequence[Line], circumstances: Circumstances) -> str:
 
 
 def _real(circumstances: Circumstances) -> Line:
-    claim = "Tested on patients' slices"
-    if circumstances.synthetic is None:
-        return Line(claim, "not known", "Where the slices come from is not recorded.")
+    claim = "Learned from and tested on patients' slices"
     if circumstances.synthetic:
         return Line(claim, "not met", "The slices are phantoms: a synthetic task, not COVID-19.")
+    if circumstances.synthetic_model:
+        return Line(claim, "not met", "The model learned from phantoms: a synthetic task, not COVID-19.")
+    if circumstances.synthetic is None:
+        return Line(claim, "not known", "Where the slices come from is not recorded.")
     return Line(claim, "met", "The slices are not marked as generated.")
 
 
@@ -134,8 +142,9 @@ def _unseen(c: Circumstances) -> Line:
     if c.part == "test" and c.group_by == "none":
         return Line(claim, "not met", "The split divides slices, not patients: neighbours are on both sides.")
     if not c.patients_known:
-        how = "; near-duplicate slices were kept together" if c.group_by == "cluster" else ""
-        return Line(claim, "not known", f"Patients unknown{how}, which does not keep patients apart.")
+        kept = " Near-duplicates were kept together, which is less." if c.group_by == "cluster" else ""
+        whose = f"{c.without_patient:,} slices are of unknown patients, who may be on both sides."
+        return Line(claim, "not known", whose + kept)
     if c.shared_patients is None:
         return Line(claim, "not known", "The patients of the training are not recorded.")
     return Line(claim, "met", "No patient here is among those of training, validation or calibration.")
@@ -145,7 +154,7 @@ def _enough(figures: Figures, c: Circumstances) -> Line:
     claim = f"At least {MIN_PATIENTS} patients with each class"
     counts = {label: found.groups for label, found in figures.per_class.items()}
     evidence = ", ".join(f"{label} {count:,}" for label, count in counts.items())
-    unit = "Patients" if c.patients_known else "Patients unknown; groups of near-duplicate slices"
+    unit = "Patients" if c.patients_known else "Patients unknown or in part; groups of alike slices"
     evidence = f"{unit} with a slice of the class: {evidence}; {figures.groups:,} in all."
     if min(counts.values()) < MIN_PATIENTS:
         return Line(claim, "not met", evidence)

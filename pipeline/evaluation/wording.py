@@ -23,9 +23,18 @@ def estimate_text(estimate: Estimate, digits: int = 2) -> str:
 
 
 def people_text(evaluation: Evaluation) -> str:
-    """Return whose slices these are: `288 slices of 24 patients`, or `patients unknown`."""
-    figures, predictions = evaluation.figures, evaluation.predictions
-    if predictions.patients_known:
-        return f"{figures.n:,} slices of {figures.patients:,} patients"
-    known = f", {figures.patients:,} of them known" if figures.patients else ""
-    return f"{figures.n:,} slices, patients unknown{known}; {figures.groups:,} groups of alike slices"
+    """Return whose slices these are: `288 slices of 24 patients`, or `288 slices, patients unknown; ...`."""
+    figures = evaluation.figures
+    if evaluation.predictions.patients_known:
+        return f"{figures.n:,} slices of {patients_text(evaluation)}"
+    return f"{figures.n:,} slices, {patients_text(evaluation)}; {figures.groups:,} groups of alike slices"
+
+
+def patients_text(evaluation: Evaluation) -> str:
+    """Return how many patients there are, and of how many slices the patient is unknown."""
+    patients, unknown = evaluation.figures.patients, evaluation.circumstances.without_patient
+    if not unknown:
+        return f"{patients:,} patients"
+    if not patients:
+        return "patients unknown"
+    return f"{patients:,} patients known, those of {unknown:,} slices unknown"

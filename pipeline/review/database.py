@@ -52,7 +52,7 @@ def open_database(url: str) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ReviewDatabaseError(
             f"{URL_VARIABLE} needs a driver that is not installed ({error}). For PostgreSQL: "
-            "pip install 'psycopg[binary]', and begin the address with postgresql+psycopg://."
+            "pip install -r requirements-postgres.txt, and begin the address with postgresql+psycopg://."
         ) from error
     if _is_sqlite(url):
         _prepare_sqlite(engine)

@@ -48,6 +48,11 @@ def test_phantoms_are_never_fit(good):
     assert summary.startswith("Not fit: the task is synthetic")
 
 
+def test_a_model_of_phantoms_is_never_fit_for_patients(good):
+    _, summary = _lines(good, replace(BEST, synthetic_model=True, part=None, external=True))
+    assert summary.startswith("Not fit: the model learned from phantoms")
+
+
 def test_its_own_data_set_alone_does_not_show_fitness(good):
     _, summary = _lines(good, BEST)
     assert summary.startswith("Not shown to be fit")
@@ -65,7 +70,8 @@ def test_its_own_data_set_alone_does_not_show_fitness(good):
         ({"calibrated": None}, "Probabilities", "not known"),
         ({"openings": 2}, "The test part", "not met"),
         ({"split_runs": 5}, "The test part", "not met"),
-        ({"synthetic": None}, "Tested on patients' slices", "not known"),
+        ({"synthetic": None}, "Learned from", "not known"),
+        ({"synthetic_model": True}, "Learned from", "not met"),
     ],
 )
 def test_each_doubt_has_its_line(good, change, claim, status):
