@@ -1,0 +1,79 @@
+"""The Preprocess page in a real browser: all stages in view, and a slider that changes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import cv2
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.data.index import build_index
+from pipeline.preprocessing.windowing import to_grey8
+from pipeline.workspace import Workspace
+from tests.preprocessing.conftest import draw_chest
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The dashboard over a data set of two drawn chests."""
+    folder = tmp_path_factory.mktemp("preprocess")
+    slice_hu, _ = draw_chest(512)
+    for label in ("pCT", "nCT"):
+        (folder / "chests" / label).mkdir(parents=True)
+        grey = to_grey8(slice_hu, intensity="hu", center=-600, width=1500)
+        cv2.imwrite(str(folder / "chests" / label / f"{label}1.png"), grey)
+    build_index(Workspace.open(folder / "workspace"), folder / "chests", name="chests")
+    return serve(workspace=folder / "workspace")
+
+
+@pytest.fixture
+def shown(page: Page, address: str) -> Page:
+    """The page with its stages drawn."""
+    page.goto(f"{address}/preprocess?dataset=chests")
+    expect(page.locator(".viewer[data-ready]")).to_have_count(1, timeout=20_000)
+    page.wait_for_timeout(300)
+    return page
+
+
+def picture(page: Page, stage: int) -> str:
+    """Return what a stage's canvas shows, as text to compare."""
+    return str(page.locator(".viewer canvas").nth(stage).evaluate("canvas => canvas.toDataURL()"))
+
+
+def test_all_stages_are_in_view_without_scrolling(shown: Page) -> None:
+    titles = shown.locator(".viewer figcaption")
+    expect(titles).to_have_count(8)
+    assert [title.split("\n")[0].strip() for title in titles.all_inner_texts()][1:4] == [
+        "Local threshold",
+        "Erosion",
+        "Closing",
+    ]
+    for number in range(8):
+        box = shown.locator(".viewer canvas").nth(number).bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 900 - 26  # the status line's height
+    expect(shown.get_by_text("Mask believed.")).to_be_visible()
+
+
+def test_a_moved_slider_shows_its_picture_and_leaves_the_others(shown: Page) -> None:
+    grey, eroded = picture(shown, 0), picture(shown, 2)
+    slider = shown.get_by_role("slider", name="Erosion (radius, pixels)")
+    slider.focus()
+    for _ in range(4):
+        shown.keyboard.press("ArrowRight")
+    expect(shown.get_by_text("1 change from hilum")).to_be_visible(timeout=20_000)
+    until = time.monotonic() + 10
+    while picture(shown, 2) == eroded and time.monotonic() < until:
+        shown.wait_for_timeout(50)
+    assert picture(shown, 2) != eroded
+    assert picture(shown, 0) == grey
+
+
+def test_a_slice_picked_among_many_is_shown_large(shown: Page) -> None:
+    shown.get_by_text("Many slices", exact=True).click()
+    expect(shown.locator(".gallery[data-ready]")).to_have_count(1, timeout=20_000)
+    shown.locator(".gallery button").first.click()
+    expect(shown.locator(".viewer[data-ready]")).to_have_count(1, timeout=20_000)
