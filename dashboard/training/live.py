@@ -111,6 +111,8 @@ def _draw_one(run: RunInfo, job: Job | None, curves: RunCurves) -> None:
         st.progress(job.fraction, text=job.message or "Begins")
     elif run.status in ("failed", "lost") and job is not None and job.message:
         widgets.callout(job.message, tone="bad")
+    if run.tags.get("note"):
+        widgets.callout(run.tags["note"], tone="warn")
     widgets.tiles(_tiles(run, job, curves))
 
 
@@ -162,7 +164,7 @@ def _tiles(run: RunInfo, job: Job | None, curves: RunCurves) -> list[widgets.Til
     if run.status == "running" and job is not None and rate and job.message.startswith("Epoch"):
         left = (job.total - job.done) * int(params.get("batch_size", 1)) / rate
         tiles.append(widgets.Tile("Time left", duration(left), "at most"))
-    elif run.ended is not None:
+    elif run.ended is not None and run.tags.get("demo") != "true":  # the demo was trained elsewhere
         tiles.append(widgets.Tile("Took", duration((run.ended - run.created).total_seconds())))
     return tiles
 
