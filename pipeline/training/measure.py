@@ -32,15 +32,15 @@ def predict_batches(
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return `val_loss` (cross-entropy), `val_accuracy`, `val_auc` and `val_f1`, both macro-averaged.
 
-    The AUC is each class's against the rest, averaged over the classes; every class must occur. Of a network
-    that has diverged, what can't be computed is NaN.
+    The AUC is each class's against the rest; AUC and F1 are averaged over the classes that occur (at least
+    two). Of a network that has diverged, what can't be computed is NaN.
 
     Args:
         probabilities: float (n, classes), rows summing to one.
         labels: int (n,).
     """
     chosen = np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1.0)
-    classes = range(probabilities.shape[1])
+    classes = np.unique(labels)
     predicted = probabilities.argmax(axis=1)
     finite = bool(np.isfinite(probabilities).all())
     aucs = [roc_auc_score(labels == k, probabilities[:, k]) if finite else np.nan for k in classes]
@@ -48,5 +48,5 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "val_loss": float(-np.log(chosen).mean()),
         "val_accuracy": float((predicted == labels).mean()),
         "val_auc": float(np.mean(aucs)),
-        "val_f1": float(f1_score(labels, predicted, labels=list(classes), average="macro", zero_division=0)),
+        "val_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
     }

@@ -46,11 +46,23 @@ class Plan:
         """Return the plan without the slices that could not be prepared.
 
         Raises:
-            TooFewSlicesError: a class has none left in the training or the validation part.
+            TooFewSlicesError: too few are left, see `make_plan`.
         """
         kept = self.table[self.table["slice_id"].isin(cache.slice_ids)].reset_index(drop=True)
         _check_classes(kept, self.classes, self.split)
         return Plan(self.config, self.recipe, self.split, self.classes, kept)
+
+    @property
+    def note(self) -> str:
+        """What whoever reads the validation figures must know, empty where there is nothing."""
+        seen = set(self.part("val")["label"])
+        absent = [label for label in self.classes if label not in seen]
+        if not absent:
+            return ""
+        return (
+            f"No slice of {' or '.join(absent)} is in the validation part: the best epoch is chosen without, "
+            "and the validation figures say nothing of it."
+        )
 
     def part(self, name: str) -> pd.DataFrame:
         """Return the rows of one part."""
@@ -66,7 +78,7 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
 
     Raises:
         HilumError: no such data set, split or recipe.
-        TooFewSlicesError: a class is absent from the training or the validation part.
+        TooFewSlicesError: a class is absent from the training part, or validation has fewer than two.
     """
     recipe = load_recipe(config.recipe, workspace.recipes)
     _check_weights(workspace, config)
@@ -140,13 +152,19 @@ def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[st
             + (f"only {classes[0]!r}." if classes else "no labelled slice.")
             + " Put the slices into one folder a class, or give a CSV with labels, and index them again."
         )
+    advice = (
+        f"Make another split (`python -m pipeline split {split['dataset']} --seed 1`), bring more patients "
+        "of this class, or leave it out with the configuration's `classes`."
+    )
     counts = table.groupby(["part", "label"]).size()
-    for part, use in (("train", "learn from"), ("val", "choose the best epoch by")):
-        missing = [label for label in classes if counts.get((part, label), 0) == 0]
-        if missing:
-            raise TooFewSlicesError(
-                f"The class {missing[0]!r} has no slice in the part {part!r} of the split {split['name']}, "
-                f"which is there to {use}. Make another split (`python -m pipeline split {split['dataset']} "
-                "--seed 1`), bring more patients of this class, or leave it out with the configuration's "
-                "`classes`."
-            )
+    unlearnt = [label for label in classes if counts.get(("train", label), 0) == 0]
+    if unlearnt:
+        raise TooFewSlicesError(
+            f"The class {unlearnt[0]!r} has no slice in the part 'train' of the split {split['name']}. "
+            f"{advice}"
+        )
+    if sum(counts.get(("val", label), 0) > 0 for label in classes) < 2:
+        raise TooFewSlicesError(
+            f"The part 'val' of the split {split['name']} has slices of fewer than two classes, and the best "
+            f"epoch is chosen by it. {advice}"
+        )

@@ -42,6 +42,7 @@ def begin_run(store: RunStore, plan: Plan, *, job_id: str | None = None, queued:
     """Make the run of a plan with all that `resume` needs to train it."""
     name = _free_name(store, plan.config)
     tags = {"dataset": plan.config.dataset, "split": plan.split["name"]}
+    tags |= {"note": plan.note} if plan.note else {}
     run = store.create(name, _parameters(plan), tags, job_id=job_id, queued=queued)
     for file, value in plan_files(plan).items():
         atomic_write_json(run.artifacts / file, value)
@@ -81,6 +82,8 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     journal.say(
         f"{plan.config.architecture} on {plan.config.dataset}, split {plan.split['name']}: {_counts(plan)}"
     )
+    if plan.note:
+        journal.say(plan.note)
     cache = build_cache(workspace, plan.config.dataset, plan.recipe, progress)
     plan = plan.readable(cache)
     if len(cache.unreadable):

@@ -122,3 +122,9 @@ def test_a_network_that_diverged_has_no_figures_and_raises_nothing():
     figures = measure(np.full((4, 2), np.nan), np.array([0, 0, 1, 1]))
     assert np.isnan(figures["val_auc"])
     assert np.isnan(figures["val_loss"])
+
+
+def test_a_class_without_validation_slices_is_left_out_of_the_averages():
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+    figures = measure(probabilities, np.array([0, 1]))
+    assert (figures["val_auc"], figures["val_f1"]) == (1.0, 1.0)

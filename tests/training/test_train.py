@@ -13,6 +13,8 @@ import pytest
 
 from models.errors import WeightsError
 from models.weights import open_arrays
+from pipeline.data.index import build_index
+from pipeline.data.splits import make_split
 from pipeline.jobs import JobStopped
 from pipeline.runs import RunInfo, RunNotFoundError, RunStore
 from pipeline.training import callbacks, fit
@@ -239,30 +241,31 @@ def test_a_full_disk_fails_with_its_sentence_and_can_be_resumed(prepared, monkey
 
 
 @pytest.mark.usefixtures("unexported")
-def test_a_class_that_is_absent_from_a_part_is_named(discs):
-    from pipeline.data.datasets import load_index
-
-    index = load_index(discs, "discs")
-    keep = ~((index["label"] == "positive") & (index["patient_id"] != "pCT-0"))
-    for path in index.loc[~keep, "path"]:
-        (discs.root.parent / "discs" / path).unlink()
-    labels = pd.read_csv(discs.root.parent / "discs" / "labels.csv")
-    labels[labels["path"].isin(index.loc[keep, "path"])].to_csv(
-        discs.root.parent / "discs" / "labels.csv", index=False
-    )
-    from pipeline.data.index import build_index
-    from pipeline.data.splits import make_split
-
-    build_index(discs, discs.root.parent / "discs", name="discs")
+def test_a_class_without_validation_slices_is_learnt_and_the_run_says_so(discs):
+    """One positive patient is left, whom the split gives to training."""
+    folder = discs.root.parent / "discs"
+    labels = pd.read_csv(folder / "labels.csv")
+    gone = (labels["label"] == "pCT") & (labels["patient_id"] != "pCT-0")
+    for path in labels.loc[gone, "path"]:
+        (folder / path).unlink()
+    labels[~gone].to_csv(folder / "labels.csv", index=False)
+    build_index(discs, folder, name="discs")
     make_split(discs, "discs", name="few")
-    with pytest.raises(TooFewSlicesError, match="class 'positive' has no slice in the part"):
-        train(discs, config(split="few"))
-    train(discs, config(split="few", classes=["negative", "non-informative"], epochs=1))
-    assert newest(discs).class_names == ["negative", "non-informative"]
+    train(discs, config(split="few", epochs=1))
+    assert newest(discs).class_names == ["positive", "negative", "non-informative"]
+    assert "No slice of positive is in the validation part" in newest(discs).tags["note"]
+    with pytest.raises(TooFewSlicesError, match="fewer than two classes.*--seed 1"):
+        train(discs, config(split="few", classes=["positive", "negative"]))
+
+
+@pytest.mark.usefixtures("unexported")
+def test_classes_are_learnt_in_the_order_asked_for(prepared):
+    train(prepared, config(classes=["negative", "positive"], epochs=1))
+    assert newest(prepared).class_names == ["negative", "positive"]
 
 
 def test_a_class_that_does_not_exist_is_named(prepared):
-    with pytest.raises(TooFewSlicesError, match="class 'absent' has no slice"):
+    with pytest.raises(TooFewSlicesError, match="class 'absent' has no slice in the part 'train'"):
         train(prepared, config(classes=["positive", "absent"]))
 
 
@@ -307,8 +310,6 @@ def test_weights_that_are_not_there_are_told_before_anything_begins(prepared):
 
 @pytest.mark.usefixtures("unexported")
 def test_folds_validate_on_their_own_slices(discs):
-    from pipeline.data.splits import make_split
-
     make_split(discs, "discs", name="folds", folds=3)
     val = []
     for fold in (0, 1):
