@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
@@ -57,8 +58,7 @@ def _telling(shortcut: Shortcut, rows: pd.DataFrame, values: pd.Series) -> Findi
     text = (
         f"The {shortcut.noun} alone tells {shortcut.label} from the rest{shortcut.where}: "
         f"{_estimate_text(shortcut)}. {_explain(values, is_label, shortcut.label)} A model may learn this "
-        f"instead "
-        "of the disease: even it out, or judge the model on data where it does not hold."
+        "instead of the disease: even it out, or judge the model on data where it does not hold."
     )
     return Finding(
         "shortcuts",
@@ -67,7 +67,7 @@ def _telling(shortcut: Shortcut, rows: pd.DataFrame, values: pd.Series) -> Findi
         f"{shortcut.noun.capitalize()} gives {shortcut.label} away{shortcut.where}",
         text,
         shortcut.slices,
-        slice_ids=_examples(rows, is_label),
+        slice_ids=_examples(rows, is_label, ~is_label),
         estimate=_estimate_json(shortcut),
         details={"feature": shortcut.feature, "label": shortcut.label, "scope": shortcut.scope},
     )
@@ -77,11 +77,10 @@ def _of_one_class(shortcut: Shortcut, rows: pd.DataFrame, has: pd.Series, value:
     label = rows["label"][has].iloc[0]
     others = rows["label"] != label
     text = (
-        f"Each of the {int(has.sum()):,} slices whose {shortcut.noun} is {value}{shortcut.where} is {label}, "
-        f"and none "
-        f"of {int(others.sum()):,} others: whoever sees it needs no anatomy. Taken as a whole, the "
-        f"{shortcut.noun} "
-        f"tells {shortcut.label} from the rest with {_estimate_text(shortcut)}. Make all slices alike in it."
+        f"Each of the {int(has.sum()):,} slices whose {shortcut.noun} is {value}{shortcut.where} is "
+        f"{label}, and none of {int(others.sum()):,} others: whoever sees it needs no anatomy. Taken as a "
+        f"whole, the {shortcut.noun} tells {shortcut.label} from the rest with {_estimate_text(shortcut)}. "
+        "Make all slices alike in it."
     )
     return Finding(
         "shortcuts",
@@ -90,7 +89,7 @@ def _of_one_class(shortcut: Shortcut, rows: pd.DataFrame, has: pd.Series, value:
         f"{shortcut.noun.capitalize()} {value}: only {label}{shortcut.where}",
         text,
         int(has.sum()),
-        slice_ids=[*rows["slice_id"][has][:_EXAMPLES], *rows["slice_id"][others][:_EXAMPLES]],
+        slice_ids=_examples(rows, has, others),
         estimate=_estimate_json(shortcut),
         details={"feature": shortcut.feature, "label": label, "scope": shortcut.scope, "value": str(value)},
     )
@@ -129,8 +128,10 @@ def _explain(values: pd.Series, is_label: pd.Series, label: str) -> str:
     return f"Its median is {usual} in {label} slices and {other} in others."
 
 
-def _examples(rows: pd.DataFrame, is_label: pd.Series) -> list[Any]:
-    return [*rows["slice_id"][is_label][:_EXAMPLES], *rows["slice_id"][~is_label][:_EXAMPLES]]
+def _examples(rows: pd.DataFrame, some: pd.Series, others: pd.Series) -> list[Any]:
+    """Return slices of either kind in turn, so that the first few show both."""
+    pairs = zip_longest(rows["slice_id"][some][:_EXAMPLES], rows["slice_id"][others][:_EXAMPLES])
+    return [one for pair in pairs for one in pair if one is not None]
 
 
 def _estimate_text(shortcut: Shortcut) -> str:
