@@ -13,12 +13,10 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from pipeline.data.slice_image import SliceImage
 
-THUMBNAIL = 176  # pixels a side at most
-
 
 def index_of(dataset: str) -> pd.DataFrame:
     """Return the data set's index with `slice_id` as its index; it must not be changed."""
-    return _index(str(workspace().root), dataset, stamp(workspace().dataset_dir(dataset) / "dataset.json"))
+    return _index(str(workspace().root), dataset, stamp(workspace().dataset_dir(dataset) / "index.parquet"))
 
 
 def has_slice(dataset: str | None, slice_id: str) -> bool:
@@ -39,7 +37,9 @@ def slice_image(dataset: str, slice_id: str) -> SliceImage:
 
 def thumbnail(dataset: str, slice_id: str) -> bytes | None:
     """Return a slice as a small JPEG, None where its file cannot be read any more."""
-    return _thumbnail(str(workspace().root), dataset, *_place(dataset, slice_id))
+    row: dict[str, Any] = dict(index_of(dataset).loc[slice_id])
+    facts = {name: row[name] for name in ("path", "frame", "status", "content_hash")} | {"slice_id": slice_id}
+    return _thumbnail(str(workspace().root), dataset, facts)
 
 
 def _place(dataset: str, slice_id: str) -> tuple[str, int, int]:
@@ -48,7 +48,7 @@ def _place(dataset: str, slice_id: str) -> tuple[str, int, int]:
     return str(row["path"]), int(row["frame"]), int(row["mtime_ns"])
 
 
-@st.cache_data(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)  # not copied for each picture
 def _index(root: str, dataset: str, mark: float) -> pd.DataFrame:
     from pipeline.data.datasets import load_index
 
@@ -65,15 +65,7 @@ def _slice(root: str, dataset: str, path: str, frame: int, mtime_ns: int) -> Sli
 
 
 @st.cache_data(show_spinner=False, max_entries=3000)
-def _thumbnail(root: str, dataset: str, path: str, frame: int, mtime_ns: int) -> bytes | None:
-    from dashboard.viewer import thumbnail as small
-    from pipeline.data.datasets import slice_path
-    from pipeline.data.reading import read_slice
-    from pipeline.data.slice_image import SliceError
-    from pipeline.data.statistics import display_grey
+def _thumbnail(root: str, dataset: str, facts: dict[str, Any]) -> bytes | None:
+    from pipeline.data.thumbnails import load_thumbnail
 
-    try:
-        found = read_slice(slice_path(Workspace.open(root), dataset, {"path": path}), frame=frame)
-    except SliceError:
-        return None
-    return small(display_grey(found.image, intensity=found.intensity), size=THUMBNAIL)
+    return load_thumbnail(Workspace.open(root), dataset, facts)

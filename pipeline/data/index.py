@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.data.clusters import load_clusters
 from pipeline.data.datasets import (
     DatasetExistsError,
     DatasetInfo,
@@ -90,8 +91,7 @@ def build_index(
 
     Args:
         source: the folder, one folder a class; nothing in it is changed.
-        labels_csv: `path,label[,patient_id,source,...]`; without it, `labels.csv` in `source` if there is
-        one.
+        labels_csv: `path,label[,patient_id,source,...]`; by default `labels.csv` in `source`, if any.
         progress: hears how many files are read; may stop the pass.
 
     Raises:
@@ -111,8 +111,7 @@ def build_index(
         )
         raise SourceError(
             f"The folder {source} holds no slices{passed}. Put PNG, JPEG, TIFF, BMP or DICOM files into it, "
-            f"one "
-            "folder a class (for example pCT, nCT, NiCT)."
+            "one folder a class (for example pCT, nCT, NiCT)."
         )
     _refuse_other_folder(workspace, name, source, found)
     with only_one(folder / ".lock", waiting=lambda: progress(0, 1, "Another process indexes this data set")):
@@ -122,6 +121,8 @@ def build_index(
         atomic_write_parquet(index_file(workspace, name), table)
         atomic_write_json(folder / "dataset.json", _manifest(workspace, source, summary))
         _journal(workspace, name).discard()
+    progress(1, 1, "Looking for copies")
+    load_clusters(workspace, name)  # kept, so that no page has to wait for it
     return summary
 
 
@@ -141,8 +142,7 @@ def _refuse_other_folder(workspace: Workspace, name: str, source: Path, found: S
     if known and not known & {file.path for file in found.files}:
         raise DatasetExistsError(
             f"The data set {name!r} is the folder {manifest['source']}, and {source} has no file in common "
-            f"with it. "
-            f"Choose another name, or remove it first: `python -m pipeline remove {name}`."
+            f"with it. Choose another name, or remove it first: `python -m pipeline remove {name}`."
         )
 
 
@@ -177,7 +177,8 @@ def _read_files(
 ) -> dict[str, _Rows]:
     rows: dict[str, _Rows] = {}
     began = time.monotonic()
-    progress(0, len(files), f"{len(files):,} files to read")
+    if files:
+        progress(0, len(files), f"{len(files):,} files to read")
     with _journal(workspace, name) as journal:
         reading = describe_files(source, files, key=workspace.pseudonym_key())
         try:
