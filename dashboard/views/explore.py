@@ -3,9 +3,28 @@
 import streamlit as st
 
 from dashboard import widgets
+from dashboard.exploring import bringing
+from dashboard.exploring.findings import draw_findings
+from dashboard.exploring.head import draw_figures, load_style
+from dashboard.exploring.overview import draw_overview
+from dashboard.exploring.slices import draw_slices
+from dashboard.exploring.splitting import draw_splitting
+from dashboard.loaders import explore as load
+
+TABS = {"Overview": draw_overview, "Slices": draw_slices, "Findings": draw_findings, "Split": draw_splitting}
 
 with widgets.page_header("Explore", "What is in this data, and what is wrong with it?"):
     dataset = widgets.dataset_picker()
+    bringing.draw_controls(dataset)
+load_style()
 if dataset is None:
     widgets.no_dataset()
     st.stop()
+bringing.draw_progress()
+draw_figures(load.index(dataset.name), load.audit(dataset.name))
+first = "Slices" if widgets.recall("slice") else "Overview"  # a link to a slice opens where it is seen
+tabs = st.tabs(list(TABS), key="explore.tab", default=first, on_change="rerun")
+for tab, draw in zip(tabs, TABS.values(), strict=True):
+    if tab.open:
+        with tab, widgets.guarded("This tab could not be shown."):
+            draw(dataset.name)

@@ -1,0 +1,1 @@
+"""The sections of the Explore page: overview, slices, findings, split, and bringing data in."""

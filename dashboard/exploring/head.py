@@ -1,0 +1,119 @@
+"""The figures on top of the Explore page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.widgets import Tile
+from dashboard.widgets.parts import Tone
+
+if TYPE_CHECKING:
+    from pipeline.data.audit import AuditReport
+
+
+def load_style() -> None:
+    """Load what this page adds to Hilum's style."""
+    st.html(Path(__file__).with_name("style.css"))
+
+
+def draw_figures(index: pd.DataFrame, audit: AuditReport | None) -> None:
+    """Draw slices, patients, classes, unreadable files, copies and findings as tiles."""
+    from pipeline.data.table import OK
+
+    readable = index[index["status"] == OK]
+    widgets.tiles(
+        [
+            Tile("Slices", f"{len(readable):,}", _sizes(readable)),
+            _patients(readable),
+            _classes(readable),
+            _unreadable(index),
+            _copies(readable),
+            _findings(audit),
+        ]
+    )
+
+
+def class_counts(readable: pd.DataFrame) -> pd.DataFrame:
+    """Return slices and known patients of each class, in the order of classes."""
+    from pipeline.data.labels import order_labels
+
+    grouped = readable.groupby("label")
+    counts = pd.DataFrame({"slices": grouped.size(), "patients": grouped["patient_id"].nunique()})
+    return counts.reindex(order_labels(counts.index))
+
+
+def _sizes(readable: pd.DataFrame) -> str:
+    if readable.empty:
+        return "none can be read"
+    sizes = readable.groupby(["width", "height"]).size().sort_values(ascending=False)
+    width, height = sizes.index[0]
+    return (
+        f"all {width} x {height}" if len(sizes) == 1 else f"{len(sizes):,} sizes, mostly {width} x {height}"
+    )
+
+
+def _patients(readable: pd.DataFrame) -> Tile:
+    known = readable["patient_id"].notna()
+    if not known.any():
+        return Tile(
+            "Patients",
+            "unknown",
+            f"{readable['cluster'].nunique():,} near-copy groups",
+            tone="warn",
+            help="No id in a labels CSV or a DICOM header. Splits then keep near-copies together.",
+        )
+    missing = int((~known).sum())
+    detail = f"{missing:,} slices without an id" if missing else "every slice has an id"
+    return Tile(
+        "Patients", f"{readable['patient_id'].nunique():,}", detail, tone="warn" if missing else "neutral"
+    )
+
+
+def _classes(readable: pd.DataFrame) -> Tile:
+    counts = class_counts(readable)["slices"]
+    if len(counts) < 2:
+        return Tile("Classes", f"{len(counts)}", "two are needed to train", tone="warn")
+    ratio = counts.max() / counts.min()
+    return Tile(
+        "Classes",
+        f"{len(counts)}",
+        f"imbalance {ratio:.1f} : 1",
+        tone="warn" if ratio > 3 else "neutral",
+        help=f"The largest class ({counts.idxmax()}) over the smallest ({counts.idxmin()}), by slices.",
+    )
+
+
+def _unreadable(index: pd.DataFrame) -> Tile:
+    from pipeline.data.table import OK
+
+    failed = index[index["status"] != OK]
+    if failed.empty:
+        return Tile("Unreadable", "0", "every file was read", tone="good")
+    commonest = failed["status"].value_counts().index[0].replace("-", " ")
+    return Tile("Unreadable", f"{len(failed):,}", f"mostly: {commonest}", tone="warn")
+
+
+def _copies(readable: pd.DataFrame) -> Tile:
+    sizes = readable["cluster"].value_counts()
+    joined = sizes[sizes > 1]
+    return Tile(
+        "Copies",
+        f"{int(joined.sum()):,}",
+        f"in {len(joined):,} groups of near-copies" if len(joined) else "no two slices alike",
+        help="Slices that are exact or near copies of another, neighbours in one patient among them.",
+    )
+
+
+def _findings(audit: AuditReport | None) -> Tile:
+    if audit is None:
+        return Tile("Findings", "n/a", "not audited yet", help="Run the audit in the Findings tab.")
+    bad = sum(finding.severity == "bad" for finding in audit.findings)
+    warn = sum(finding.severity == "warn" for finding in audit.findings)
+    tone: Tone = "bad" if bad else "warn" if warn else "good"
+    detail = f"{bad} serious, {warn} to look at" + (" (stale)" if audit.stale else "")
+    return Tile("Findings", f"{len(audit.findings)}", detail, tone=tone)

@@ -1,0 +1,109 @@
+"""The Split tab: the splits there are, and a new one shown before it is frozen."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import loaders, widgets
+from dashboard.charts.explore import parts_figure
+from dashboard.loaders import explore as load
+
+if TYPE_CHECKING:
+    from pipeline.data.splits import Split
+
+GROUPINGS = {
+    "patient": "by patient",
+    "cluster": "by near-duplicate cluster",
+    "none": "slice by slice (flatters)",
+}
+HINTS = {
+    "patient": "All slices of a patient, and all near-copies, are in one part.",
+    "cluster": "Near-copies are in one part, and patients where they are known.",
+    "none": "Slices of one patient are on both sides: to see how much that flatters a model.",
+}
+
+
+def draw_splitting(dataset: str) -> None:
+    """Draw the frozen splits on one side, a new one on the other."""
+    left, right = st.columns([7, 5], gap="small")
+    with right, widgets.panel("New split", "nothing is written before you freeze it", key="split-new"):
+        with widgets.guarded("The new split could not be drawn."):
+            _draw_new(dataset)
+    with left, widgets.panel("Splits", "frozen: runs refer to them", key="split-made"):
+        _draw_made(load.splits(dataset))
+
+
+def _draw_made(splits: list[Split]) -> None:
+    if not splits:
+        widgets.callout("No split yet. Training needs one: freeze the one on the right.", tone="neutral")
+        return
+    by_name = {split.name: split for split in splits}
+    chosen = st.selectbox("Split", list(by_name), key="split.shown", help="The newest comes first.")
+    split = by_name[chosen]
+    folds = f", {split.folds} folds" if split.folds else ""
+    st.caption(f"{GROUPINGS[split.group_by]}{folds}, seed {split.seed}, hash {split.hash[:12]}")
+    _draw_table(split.table, split.notes, key="made")
+
+
+def _draw_new(dataset: str) -> None:
+    from pipeline.data.splits import hash_table
+
+    known = load.index(dataset)["patient_id"].notna().any()
+    options = list(GROUPINGS) if known else [name for name in GROUPINGS if name != "patient"]
+    group_by = st.radio(
+        "Keep together", options, format_func=GROUPINGS.get, key="split.group-by", horizontal=True
+    )
+    st.caption(HINTS[group_by] + ("" if known else " No patient id is known here."))
+    left, middle, right = st.columns(3)
+    parts = left.number_input("Folds", 0, 20, 0, key="split.folds", help="0 or 1: one validation part.")
+    seed = middle.number_input("Seed", 0, 10_000, 0, key="split.seed")
+    name = right.text_input("Name", key="split.name", placeholder="made up")
+    folds = int(parts) if parts > 1 else None
+    table, notes = load.preview_split(dataset, group_by=group_by, folds=folds, seed=int(seed))
+    _draw_table(table, tuple(notes), key="new")
+    same = next((split.name for split in load.splits(dataset) if split.hash == hash_table(table)), None)
+    if same is not None and name in ("", same):
+        st.caption(f"This very split is frozen already, as {same}.")
+    elif st.button("Freeze this split", type="primary", key="split-freeze", icon=":material/lock:"):
+        from pipeline.data.splits import make_split
+
+        made = make_split(
+            loaders.workspace(), dataset, group_by=group_by, name=name or None, folds=folds, seed=int(seed)
+        )
+        st.session_state["split.made"] = made.name
+        st.rerun()
+    made = st.session_state.pop("split.made", None)
+    if made is not None:
+        st.toast(f"Frozen as {made}.")
+
+
+def _draw_table(table: pd.DataFrame, notes: tuple[str, ...], *, key: str) -> None:
+    """Draw slices, patients, groups and classes of each part, as a table and as shares."""
+    from pipeline.data.labels import order_labels
+    from pipeline.data.splits import PARTS
+
+    labels = order_labels(table["label"])
+    counts = pd.crosstab(table["part"], table["label"]).reindex(index=PARTS, columns=labels, fill_value=0)
+    grouped = table.groupby("part")
+    totals = pd.DataFrame(
+        {
+            "slices": grouped.size(),
+            "patients": grouped["patient_id"].nunique(),
+            "groups": grouped["group"].nunique(),
+        }
+    ).reindex(PARTS, fill_value=0)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in ("", *totals, *labels))
+    rows = "".join(
+        f"<tr><td>{part}</td>"
+        + "".join(f"<td>{value:,}</td>" for value in [*totals.loc[part], *counts.loc[part]])
+        + "</tr>"
+        for part in PARTS
+    )
+    st.html(f'<table class="h-partition"><tr>{head}</tr>{rows}</table>')
+    widgets.chart(parts_figure(counts), key=f"split-chart-{key}", height=210)
+    for note in notes:
+        widgets.callout(note, tone="warn")

@@ -1,0 +1,116 @@
+"""What the Explore page reads: index, audit, splits, averages. All is shared: it must not be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from dashboard.loaders.shared import stamp, workspace
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.data.audit import AuditReport
+    from pipeline.data.splits import Split
+    from pipeline.data.thumbnails import ClassMean
+
+
+def index(dataset: str) -> pd.DataFrame:
+    """Return the index with `cluster` and `part` (of the newest split); it must not be changed."""
+    folder = workspace().dataset_dir(dataset)
+    marks = tuple(stamp(folder / name) for name in ("index.parquet", "audit.json", "splits"))
+    return _index(str(workspace().root), dataset, marks)
+
+
+def histograms(dataset: str) -> NDArray[np.float32]:
+    """Return each slice's grey histogram, (n, 32), in the index's order."""
+    return _histograms(str(workspace().root), dataset, stamp(_index_file(dataset)))
+
+
+def class_means(dataset: str) -> list[ClassMean]:
+    """Return the average slice of each class."""
+    return _class_means(str(workspace().root), dataset, stamp(_index_file(dataset)))
+
+
+def audit(dataset: str) -> AuditReport | None:
+    """Return the last audit, None where none was made."""
+    folder = workspace().dataset_dir(dataset)
+    marks = tuple(stamp(folder / name) for name in ("index.parquet", "audit.json", "splits"))
+    return _audit(str(workspace().root), dataset, marks)
+
+
+def splits(dataset: str) -> list[Split]:
+    """Return the splits, newest first."""
+    return _splits(str(workspace().root), dataset, stamp(workspace().dataset_dir(dataset) / "splits"))
+
+
+def preview_split(
+    dataset: str, *, group_by: str, folds: int | None, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table and the notes of a split that is not made yet.
+
+    Raises:
+        NoPatientsError, TooFewSlicesError: it cannot be made.
+    """
+    mark = stamp(_index_file(dataset))
+    return _preview(str(workspace().root), dataset, mark, group_by=group_by, folds=folds, seed=seed)
+
+
+def _index_file(dataset: str) -> Path:
+    return workspace().dataset_dir(dataset) / "index.parquet"
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _index(root: str, dataset: str, marks: tuple[float, ...]) -> pd.DataFrame:
+    from pipeline.data.clusters import load_clusters
+    from pipeline.data.datasets import load_index
+    from pipeline.data.splits import list_splits
+
+    opened = Workspace.open(root)
+    table = load_index(opened, dataset)
+    newest = next(iter(list_splits(opened, dataset)), None)
+    parts = table["slice_id"].map(newest.parts()) if newest is not None else None
+    return table.assign(cluster=load_clusters(opened, dataset), part=parts)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _histograms(root: str, dataset: str, mark: float) -> NDArray[np.float32]:
+    from pipeline.data.datasets import load_histograms
+
+    return load_histograms(Workspace.open(root), dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _class_means(root: str, dataset: str, mark: float) -> list[ClassMean]:
+    from pipeline.data.datasets import load_index
+    from pipeline.data.thumbnails import average_classes
+
+    opened = Workspace.open(root)
+    return average_classes(opened, dataset, load_index(opened, dataset))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _audit(root: str, dataset: str, marks: tuple[float, ...]) -> AuditReport | None:
+    from pipeline.data.audit import load_audit
+
+    return load_audit(Workspace.open(root), dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _splits(root: str, dataset: str, mark: float) -> list[Split]:
+    from pipeline.data.splits import list_splits
+
+    return list_splits(Workspace.open(root), dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _preview(
+    root: str, dataset: str, mark: float, *, group_by: str, folds: int | None, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    from pipeline.data.splits import preview_split as preview
+
+    return preview(Workspace.open(root), dataset, group_by=group_by, folds=folds, seed=seed)

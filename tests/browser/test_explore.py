@@ -1,0 +1,63 @@
+"""Explore as a clinician uses it: bring a folder, look at slices, read what is wrong, freeze a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.data.splits import list_splits
+from pipeline.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)  # small machines are slow at first
+
+
+def write_slices(folder: Path) -> Path:
+    """Write 60 smooth slices of 30 patients in two classes."""
+    lines = ["path,label,patient_id"]
+    for number in range(60):
+        path = folder / ("pCT", "nCT")[number % 2] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).normal(size=(8, 8)).astype(np.float32)
+        smooth = cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(path), cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8))
+        lines.append(f"{path.parent.name}/{path.name},{path.parent.name},P{number // 2}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder
+
+
+def test_from_a_folder_to_a_frozen_split(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+    folder = write_slices(tmp_path / "my slices")
+    workspace = Workspace.open(tmp_path / "workspace")
+    page.goto(serve(workspace=workspace.root))
+    expect(page.locator(".h-empty h2")).to_have_text("No data set yet")
+
+    page.get_by_role("button", name="Add data").click()
+    page.get_by_label("Folder").fill(str(folder))
+    page.get_by_label("Folder").press("Enter")
+    expect(page.get_by_text("It holds 2 folders (nCT, pCT)")).to_be_visible()
+    page.get_by_role("button", name="Read it").click()
+    expect(page.locator(".h-tile").first).to_contain_text("60")
+    expect(page.locator(".h-means figure")).to_have_count(2)
+
+    page.get_by_role("tab", name="Slices").click()
+    expect(page.get_by_text("60 slices")).to_be_visible()
+    page.locator(".gallery img").nth(2).click()
+    expect(page.locator(".h-facts")).to_contain_text("nCT/05.png")
+    assert "slice=" in page.url
+    page.get_by_role("button", name="Next").first.click()
+    expect(page.locator(".h-facts")).to_contain_text("nCT/07.png")
+
+    page.get_by_role("tab", name="Findings").click()
+    expect(page.get_by_role("button", name="Audit this data set")).to_be_visible()
+
+    page.get_by_role("tab", name="Split").click()
+    page.get_by_role("button", name="Freeze this split").click()
+    expect(page.get_by_text("This very split is frozen already")).to_be_visible()
+    assert [split.group_by for split in list_splits(workspace, "my-slices")] == ["patient"]
+    expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -1,0 +1,265 @@
+"""The Explore page: the figures on top, each tab, bringing data in, and what it says when there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.charts.explore import (
+    balance_figure,
+    dimensions_figure,
+    intensity_figure,
+    kinds_figure,
+    parts_figure,
+)
+from dashboard.exploring.bringing import AddingError, submit_index
+from dashboard.exploring.slices import Filters, select_slices
+from pipeline.data.audit import audit_dataset
+from pipeline.data.index import build_index, load_index
+from pipeline.data.splits import list_splits, make_split
+from pipeline.jobs import JobStore
+from pipeline.workspace import InvalidNameError, Workspace
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+
+
+def write_slices(folder: Path, *, patients: bool = True) -> Path:
+    """Write 24 slices of twelve patients in two classes, and a text file among them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        path = Path(("pCT", "nCT")[number % 2]) / f"{number}.png"
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / path), rng.integers(0, 255, (64, 64), dtype=np.uint8))
+        rows.append({"path": str(path), "label": path.parts[0], "patient_id": f"p{number // 2}"})
+    if patients:
+        pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    (folder / "nCT" / "note.txt").write_text("not a slice")
+    return folder
+
+
+@pytest.fixture
+def own(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The dashboard's workspace; jobs are queued and never started."""
+    monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr(JobStore, "pump", lambda self: None)
+    return workspace
+
+
+@pytest.fixture
+def indexed(own: Workspace, tmp_path: Path) -> Workspace:
+    build_index(own, write_slices(tmp_path / "small"), name="small")
+    return own
+
+
+def page(tab: str = "Overview", **query: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.session_state["explore.tab"] = tab
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def html_of(app: AppTest) -> str:
+    return "".join(str(part.proto.body) for part in app.get("html"))
+
+
+def widget(app: AppTest, kind: str, key: str) -> Any:
+    return next(each for each in getattr(app, kind) if each.key == key)
+
+
+def test_without_data_the_page_says_how_to_bring_some(own: Workspace) -> None:
+    app = page()
+    assert not app.error
+    assert "No data set yet" in html_of(app)
+    assert any(button.key == "add-data" for button in app.button)
+
+
+def test_the_figures_on_top_say_what_is_there(indexed: Workspace) -> None:
+    app = page()
+    text = html_of(app)
+    assert not app.error
+    for words in (
+        "24",
+        "every slice has an id",
+        "imbalance 1.0 : 1",
+        "mostly: not an image",
+        "not audited yet",
+    ):
+        assert words in text
+    assert "average positive slice" in text
+
+
+def test_unknown_patients_are_called_unknown(own: Workspace, tmp_path: Path) -> None:
+    build_index(own, write_slices(tmp_path / "plain", patients=False), name="plain")
+    assert "unknown" in html_of(page())
+
+
+@pytest.mark.parametrize("tab", ["Overview", "Slices", "Findings", "Split"])
+def test_every_tab_stands_for_odd_data_too(own: Workspace, tmp_path: Path, tab: str) -> None:
+    """No labels at all; nothing readable; a single slice."""
+    slices = write_slices(tmp_path / "odd", patients=False)
+    loose, single = tmp_path / "loose", tmp_path / "single" / "pCT"
+    loose.mkdir()
+    single.mkdir(parents=True)
+    (slices / "pCT" / "0.png").rename(loose / "0.png")
+    (slices / "pCT" / "2.png").rename(single / "2.png")
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("text")
+    for folder in (loose, single.parent, texts):
+        build_index(own, folder, name=folder.name)
+        app = page(tab, dataset=folder.name)
+        for error in app.error:
+            assert "reference" not in error.value, f"{folder.name}: {error.value}"
+
+
+def test_a_link_to_a_slice_opens_it_with_its_facts(indexed: Workspace) -> None:
+    table = load_index(indexed, "small")
+    row = table[table["path"] == "pCT/4.png"].iloc[0]
+    app = page("Slices", slice=row["slice_id"])
+    text = html_of(app)
+    assert not app.error
+    assert "pCT/4.png" in text and "64 x 64 pixels" in text and "p2" in text
+
+
+def test_filters_narrow_the_gallery(indexed: Workspace) -> None:
+    app = page("Slices")
+    assert "24 slices" in html_of(app)
+    widget(app, "text_input", "explore.text").input("p3").run()
+    assert "2 slices" in html_of(app)
+    widget(app, "text_input", "explore.text").input("nowhere").run()
+    assert "No slice passes these filters" in html_of(app)
+    widget(app, "text_input", "explore.text").input("")
+    widget(app, "selectbox", "explore.quality").select("Unreadable").run()
+    assert "1 slice<" in html_of(app)
+    assert "This is not an image" in html_of(app)
+
+
+def test_selecting_sorts_and_puts_what_is_unknown_last() -> None:
+    index = pd.DataFrame(
+        {
+            "slice_id": list("abcd"),
+            "path": ["b", "a", "d", "c"],
+            "frame": 0,
+            "status": ["ok", "ok", "ok", "corrupt"],
+            "label": ["positive", "negative", None, "positive"],
+            "cluster": ["x", "x", "y", "z"],
+            "part": None,
+            "format": "png",
+            "source": ["s", None, None, None],
+            "patient_id": [None, "P1", None, None],
+            "sharpness": [3.0, 9.0, None, None],
+        }
+    )
+    assert list(select_slices(index, Filters())["slice_id"]) == ["b", "a", "c"]
+    assert list(select_slices(index, Filters(sort="Sharpness", descending=True))["slice_id"]) == [
+        "b",
+        "a",
+        "c",
+    ]
+    assert list(select_slices(index, Filters(quality="All", labels=("positive",)))["slice_id"]) == ["a", "d"]
+    assert list(select_slices(index, Filters(quality="Copies"))["slice_id"]) == ["b", "a"]
+    assert list(select_slices(index, Filters(text="p1"))["slice_id"]) == ["b"]
+    assert list(select_slices(index, Filters(source="s"))["slice_id"]) == ["a"]
+
+
+def test_the_audit_is_started_from_the_page_and_shown_with_pictures(indexed: Workspace) -> None:
+    app = page("Findings")
+    widget(app, "button", "audit-action").click().run()
+    (job,) = JobStore(indexed).list("audit")
+    assert job.argv == ["audit", "small"]
+    JobStore(indexed).stop(job.id)
+    audit_dataset(indexed, "small")
+    text = html_of(page("Findings"))
+    assert "Unreadable: not an image" in text and "Tiny" in text
+    assert "data:image/jpeg;base64" in text
+    make_split(indexed, "small")
+    assert "Stale" in html_of(page("Findings"))
+
+
+def test_a_split_is_seen_before_it_is_frozen(indexed: Workspace) -> None:
+    app = page("Split")
+    assert "No split yet" in html_of(app)
+    assert "calibration" in html_of(app)
+    assert list_splits(indexed, "small") == []
+    widget(app, "text_input", "split.name").input("mine")
+    widget(app, "button", "split-freeze").click().run()
+    assert not app.error
+    (made,) = list_splits(indexed, "small")
+    assert (made.name, made.group_by) == ("mine", "patient")
+    again = page("Split")
+    assert any("frozen already, as mine" in caption.value for caption in again.caption)
+
+
+def test_without_patient_ids_a_split_by_patient_is_not_offered(own: Workspace, tmp_path: Path) -> None:
+    build_index(own, write_slices(tmp_path / "plain", patients=False), name="plain")
+    radio = widget(page("Split"), "radio", "split.group-by")
+    assert radio.options[0] == "by near-duplicate cluster"
+    assert not any("by patient" == option for option in radio.options)
+
+
+def test_a_name_that_is_taken_is_one_sentence(indexed: Workspace) -> None:
+    make_split(indexed, "small", name="mine", seed=5)
+    app = page("Split")
+    widget(app, "text_input", "split.name").input("mine")
+    widget(app, "button", "split-freeze").click().run()
+    assert any("splits are frozen" in error.value for error in app.error)
+
+
+def test_adding_data_queues_an_index(own: Workspace, tmp_path: Path) -> None:
+    folder = write_slices(tmp_path / "new set")
+    app = page()
+    widget(app, "button", "add-data").click().run()
+    assert widget(app, "text_input", "add.folder").value == ""
+    submit_index(folder, name="new-set", labels=str(folder / "labels.csv"))
+    (job,) = JobStore(own).list("index")
+    assert job.argv == ["index", str(folder), "--name", "new-set", "--labels", str(folder / "labels.csv")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"source": "nowhere", "name": "a"}, AddingError, "There is no folder"),
+        ({"source": ".", "name": "a b"}, InvalidNameError, "letters, digits"),
+        ({"source": ".", "name": "a", "labels": "nowhere.csv"}, AddingError, "There is no labels file"),
+    ],
+)
+def test_what_cannot_be_indexed_is_said_before_a_job_is_made(
+    own: Workspace, tmp_path: Path, arguments: dict[str, str], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        submit_index(tmp_path / arguments.pop("source"), **arguments)
+    assert JobStore(own).list() == []
+
+
+def test_a_failed_index_says_why_until_it_is_dismissed(indexed: Workspace) -> None:
+    job = JobStore(indexed).submit("index", ["index", "x", "--name", "x"], "Index x")
+    JobStore(indexed).fail(job.id, "The folder x does not exist.")
+    app = page()
+    assert "The folder x does not exist." in html_of(app)
+    widget(app, "button", "dismiss-index").click().run()
+    assert "The folder x does not exist." not in html_of(app)
+
+
+def test_charts_draw_what_they_are_given() -> None:
+    order = ["positive", "negative"]
+    counts = pd.DataFrame({"slices": [5, 2], "patients": [0, 0]}, index=order)
+    assert len(balance_figure(counts).data) == 1, "unknown patients are not drawn as zero"
+    assert list(balance_figure(counts.assign(patients=[2, 1])).data[1].x) == [2, 1]
+    shares = np.full((3, 32), 1 / 32, np.float32)
+    assert len(intensity_figure({"positive": shares, "negative": shares[:0]}, order).data) == 2
+    sizes = pd.DataFrame({"width": [5], "height": [6], "label": ["negative"], "slices": [7]})
+    assert list(dimensions_figure(sizes, order).data[0].customdata) == [7]
+    kinds = pd.DataFrame({"positive": [1, 9]}, index=["BMP", "PNG"])
+    assert list(kinds_figure(kinds, order).data[0].y) == ["PNG", "BMP"]
+    parts = pd.DataFrame({"positive": [3, 0], "negative": [1, 0]}, index=["train", "val"])
+    assert list(parts_figure(parts).data[0].x) == [75, 0]
