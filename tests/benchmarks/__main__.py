@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks [NAME ...]      only the named ones, for example `bench_index`
 
-A benchmark is a module `bench_<name>.py` with `run() -> list[dict]`: rows of `figure`, `value`, `unit`, and, where
-there is one, the `peer` measured in the same run and the `ratio` to it.
+A benchmark is a module `bench_<name>.py` with `run() -> list[dict]`: rows of `figure`, `value`, `unit`, and,
+where there is one, the `peer` measured in the same run and the `ratio` to it.
 """
 
 from __future__ import annotations
