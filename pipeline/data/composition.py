@@ -27,18 +27,16 @@ def find_imbalance(usable: pd.DataFrame, groups: pd.Series) -> Iterator[Finding]
         if sources > 1 and len(known) == len(rows) and known.nunique() == 1:
             text = (
                 f"All {len(rows):,} {label} slices come from the source {known.iloc[0]!r}: whatever tells "
-                f"that source "
-                "tells the class, and no figure about it says anything about the disease. Bring some from "
-                "elsewhere."
+                "that source tells the class, and no figure about it says anything about the disease. "
+                "Bring some from elsewhere."
             )
             yield _finding("class-of-one-source", "bad", f"{label.capitalize()} from one source", text, rows)
         count = groups.loc[rows.index].nunique()
         if count < FEW_GROUPS:
             text = (
                 f"{label.capitalize()} has {counted(len(rows), 'slice')} of only {counted(count, 'group')} "
-                f"(patients, or "
-                "near-copies where patients are unknown): what is measured on so few does not hold for "
-                "others."
+                "(patients, or near-copies where patients are unknown): what is measured on so few does "
+                "not hold for others."
             )
             yield _finding(
                 "class-of-few-patients", "warn", f"{label.capitalize()} of few patients", text, rows
@@ -47,8 +45,8 @@ def find_imbalance(usable: pd.DataFrame, groups: pd.Series) -> Iterator[Finding]
     if len(counts) > 1 and counts.iloc[0] > IMBALANCED * counts.iloc[-1]:
         text = (
             f"{counts.index[0]} has {counts.iloc[0] / counts.iloc[-1]:.0f} times as many slices as "
-            f"{counts.index[-1]}. "
-            "Train with balancing, and judge by figures for each class, not by accuracy."
+            f"{counts.index[-1]}. Train with balancing, and judge by figures for each class, not by "
+            "accuracy."
         )
         yield _finding(
             "imbalanced", "note", "Imbalanced classes", text, usable[usable["label"] == counts.index[-1]]

@@ -124,9 +124,8 @@ def describe_removal(workspace: Workspace, name: str) -> str:
     caches = len(_caches(workspace, name))
     return (
         f"This removes the index of {name} ({manifest['slices']:,} slices), its thumbnails and audit, "
-        f"{splits} split(s) "
-        f"and {caches} preprocessed cache(s). The slices in {manifest['source']} stay, and so do runs and "
-        f"readings."
+        f"{splits} split(s) and {caches} preprocessed cache(s). The slices in {manifest['source']} stay, "
+        "and so do runs and readings."
     )
 
 

@@ -57,8 +57,7 @@ def decode_frames(source: Path | bytes, *, key: bytes | None = None) -> Iterator
 
 
 def load_source(source: Path | bytes) -> tuple[str, Path | bytes]:
-    """Return a file's format and what its decoder wants: a picture's bytes; of DICOM, which may be big, the
-    path.
+    """Return a file's format and what its decoder wants: a picture's bytes, the path of a DICOM file.
 
     Raises:
         SliceError: no file, no image, or larger than pictures may be.

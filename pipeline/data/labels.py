@@ -176,7 +176,6 @@ def _relative(given: str, source: Path, csv_path: Path, line: int) -> str:
     if drive or not resolved.is_relative_to(source.resolve()):
         raise LabelsError(
             f"{csv_path.name}, line {line}: {given!r} lies outside the folder {source}. Paths are relative "
-            f"to it; "
-            "move the file there, or index the folder that holds both."
+            "to it; move the file there, or index the folder that holds both."
         )
     return resolved.relative_to(source.resolve()).as_posix()

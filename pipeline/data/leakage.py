@@ -13,31 +13,37 @@ from pipeline.data.findings import Finding, counted
 from pipeline.data.splits import Split
 from pipeline.data.table import OK
 
+_EXACT = {
+    "-across-classes": "The same pixels in two classes, {}. One label is wrong: decide, and take one out.",
+    "-across-patients": "The same pixels under two patient ids, {}. Splits join them; check the ids.",
+    "": "The same pixels, {}. Splits keep them together.",
+}
+_NEAR = {
+    "-across-classes": "Nearly the same picture in two classes, {}. What tells them apart is small, or "
+    "one label is wrong: look at both.",
+    "-across-patients": "Nearly the same picture under two patient ids, {}. Perhaps one person twice: splits "
+    "keep them together; check the ids.",
+    "": "Nearly the same picture, {}. Splits keep them together; neighbours in one patient are among them.",
+}
+
 
 def find_duplicates(index: pd.DataFrame, pairs: DuplicatePairs) -> Iterator[Finding]:
     """Yield what the copies among the slices of an index mean."""
     labels, patients = (index[name].to_numpy(dtype=object) for name in ("label", "patient_id"))
     contradicting = _differ(labels, pairs)
     other_patient = _differ(patients, pairs)
-    cases = (
-        ("exact", pairs.exact, "exact copies", "The same pixels"),
-        ("near", ~pairs.exact, "near-copies", "Nearly the same picture"),
-    )
-    for kind, which, noun, phrase in cases:
-        if (which & contradicting).any():
-            text = f"{phrase} in two classes, {{}}. One label is wrong at least: decide, and take one out."
-            yield _pairs_finding(
-                index, pairs, which & contradicting, f"{kind}-copies-across-classes", text, noun
-            )
-        if (which & other_patient).any():
-            text = f"{phrase} under two patient ids, {{}}. Splits keep these together; check the ids."
-            yield _pairs_finding(
-                index, pairs, which & other_patient, f"{kind}-copies-across-patients", text, noun
-            )
+    for which, noun, texts in ((pairs.exact, "exact copies", _EXACT), (~pairs.exact, "near-copies", _NEAR)):
+        code = noun.replace(" ", "-")
+        across_classes = which & contradicting
+        across_patients = which & other_patient
         plain = which & ~contradicting & ~other_patient
-        if plain.any():
-            text = f"{phrase}, {{}}. Splits keep them together; neighbours in one patient are among them."
-            yield _pairs_finding(index, pairs, plain, f"{kind}-copies", text, noun)
+        for suffix, found in (
+            ("-across-classes", across_classes),
+            ("-across-patients", across_patients),
+            ("", plain),
+        ):
+            if found.any():
+                yield _pairs_finding(index, pairs, found, code + suffix, texts[suffix], noun)
 
 
 def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) -> Iterator[Finding]:
@@ -51,9 +57,8 @@ def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) ->
             "warn",
             "Patients unknown",
             f"{unknown:,} of {counted(len(usable), 'slice')} have no patient id. Splits keep their "
-            f"near-copies "
-            "together, not their patients: figures may still flatter the model. A CSV with patient_id mends "
-            "it.",
+            "near-copies together, not their patients: figures may still flatter the model. A CSV with "
+            "patient_id mends it.",
             unknown,
         )
     if split is None:
@@ -75,8 +80,7 @@ def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) ->
                 f"{plural.capitalize()} on both sides",
                 f"The split {split.name!r} has {counted(len(torn), noun, plural)} in more than one part "
                 f"({counted(len(rows), 'slice')}): what is measured on it flatters the model. Split by "
-                f"patient or "
-                "by cluster instead.",
+                "patient or by cluster instead.",
                 len(rows),
                 slice_ids=list(rows["slice_id"]),
                 details={"split": split.name, "groups": len(torn)},

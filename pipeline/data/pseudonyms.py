@@ -7,9 +7,7 @@ import hmac
 import re
 
 # What anonymisers write in the place of an id: not one person, but everybody.
-_NOBODY = frozenset(
-    {"", "anon", "anonym", "anonymous", "anonymized", "anonymised", "none", "unknown", "na"}
-)
+_NOBODY = frozenset({"", "anon", "anonym", "anonymous", "anonymized", "anonymised", "none", "unknown", "na"})
 
 
 def pseudonym(value: str | None, *, key: bytes | None, kind: str) -> str | None:

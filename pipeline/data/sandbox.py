@@ -71,9 +71,8 @@ class Worker:
         """Return the next answer.
 
         Raises:
-            WorkerDiedError: it crashed, or took longer than `timeout` seconds and was killed. All requests
-            that
-                have no answer yet are lost; the next `send` starts a new process.
+            WorkerDiedError: it crashed, or took longer than `timeout` seconds and was killed. Requests
+                without an answer are lost; the next `send` starts a new process.
         """
         process = self._start()
         self._deadline = time.monotonic() + timeout
@@ -123,9 +122,8 @@ class Worker:
             except (OSError, EOFError) as error:
                 self.close()
                 raise SandboxError(
-                    "The process that reads slices could not be started. Is the disk or the memory full, or "
-                    "Hilum's "
-                    "installation incomplete? `make run` repairs it."
+                    "The process that reads slices could not be started. Is the disk or the memory full, "
+                    "or Hilum's installation incomplete? `make run` repairs it."
                 ) from error
             finally:
                 self._deadline = None

@@ -85,8 +85,7 @@ def estimate_shortcuts(
         groups: what is resampled together, aligned with `usable`.
 
     Yields:
-        The estimate and the rows it was made on. Constant features and classes of too few groups are left
-        out.
+        The estimate and its rows. Constant features and classes of too few groups are left out.
     """
     for scope, rows in _scopes(usable, seed):
         labels = usable.loc[rows, "label"]

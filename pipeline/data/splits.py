@@ -58,9 +58,8 @@ class Split:
     """A frozen split.
 
     Attributes:
-        table: `slice_id, group, part, label, patient_id` and `fold` (0 to folds - 1 outside test and
-        calibration, else -1; all
-            -1 without folds).
+        table: `slice_id, group, part, fold, label, patient_id`; `fold` is 0 to folds - 1 outside test and
+            calibration, else -1, and -1 everywhere without folds.
         notes: sentences that whoever uses it should read: parts left out and why, classes absent from a part.
     """
 
@@ -82,8 +81,7 @@ class Split:
         if not 0 <= fold < (self.folds or 0):
             raise SplitNotFoundError(
                 f"The split {self.name!r} has {self.folds or 'no'} folds; fold {fold} was asked for. Make "
-                f"folds with "
-                f"`python -m pipeline split {self.dataset} --folds 5`."
+                f"folds with `python -m pipeline split {self.dataset} --folds 5`."
             )
         folds = self.table.set_index("slice_id")["fold"]
         return parts.mask(folds >= 0, "train").mask(folds == fold, "val")
@@ -110,19 +108,15 @@ def make_split(
 
     Args:
         group_by: `patient` keeps a patient's slices together, near-copies too; slices without an id go by
-        their
-            near-duplicate cluster. `cluster` does the same and needs no id at all. `none` deals slices one by
-            one, and says what that does to every figure.
+            their near-duplicate cluster. `cluster` does the same and needs no id at all. `none` deals slices
+            one by one, and says what that does to every figure.
         name: what to call it; a name is made up otherwise. The same split under the same name is no error.
         folds: also deal everything outside test and calibration to so many folds.
 
     Raises:
         NoPatientsError, TooFewSlicesError, SplitExistsError, UnknownGroupingError.
     """
-    index = load_index(workspace, dataset)
-    usable = index[(index["status"] == OK) & index["label"].notna()]
-    clusters = load_clusters(workspace, dataset).loc[usable.index]
-    table, notes = divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+    table, notes = preview_split(workspace, dataset, group_by=group_by, folds=folds, seed=seed)
     made = Split(
         name=_free_name(workspace, dataset, name, group_by, folds, seed, hash_table(table)),
         dataset=dataset,
@@ -138,6 +132,16 @@ def make_split(
     return made
 
 
+def preview_split(
+    workspace: Workspace, dataset: str, *, group_by: str, folds: int | None = None, seed: int = 0
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table and the notes of the split that `make_split` would freeze. Writes nothing."""
+    index = load_index(workspace, dataset)
+    usable = index[(index["status"] == OK) & index["label"].notna()]
+    clusters = load_clusters(workspace, dataset).loc[usable.index]
+    return divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+
+
 def divide(
     index: pd.DataFrame, clusters: pd.Series, *, group_by: str, folds: int | None, seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -150,8 +154,8 @@ def divide(
     if len(counts) < 3:
         raise TooFewSlicesError(
             f"There are {len(index)} readable, labelled slices in {len(counts)} groups; at least 3 groups "
-            f"are needed for "
-            "train, val and test. Bring more patients, or label what is there (folders or a CSV)."
+            "are needed for train, val and test. Bring more patients, or label what is there (folders or a "
+            "CSV)."
         )
     parts, notes = _parts_for(counts, group_by)
     shares = np.array([SHARES[part] for part in parts])
@@ -210,9 +214,9 @@ def _group(index: pd.DataFrame, clusters: pd.Series, group_by: str) -> pd.Series
         return index["slice_id"].rename("group")
     if group_by == "patient" and not index["patient_id"].notna().any():
         raise NoPatientsError(
-            "No patient id is known here (neither in a labels CSV nor in DICOM headers), so patients cannot "
-            "be kept "
-            "apart. Take `--group-by cluster`: near-copies then stay together, and every figure will say "
+            "No patient id is known here (neither in a labels CSV nor in DICOM headers), so patients "
+            "cannot be kept apart. Take `--group-by cluster`: near-copies then stay together, and every "
+            "figure will say "
             '"patients unknown".'
         )
     return join_groups(index, clusters)
@@ -224,8 +228,7 @@ def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str
     if group_by == "none":
         notes.append(
             "Slice-wise: slices of one patient are on both sides, so every figure measured on this split "
-            "flatters the "
-            "model. Use it to see by how much, not to judge."
+            "flatters the model. Use it to see by how much, not to judge."
         )
     parts = list(PARTS)
     expected = len(counts) * SHARES["calibration"]
@@ -235,8 +238,7 @@ def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str
         unit = "slices" if group_by == "none" else "groups"
         notes.append(
             f"Not calibrated: {len(counts)} {unit} are too few for a calibration part of their own; it was "
-            f"left out, and "
-            "probabilities will be called scores."
+            "left out, and probabilities will be called scores."
         )
     return parts, notes
 
@@ -249,8 +251,7 @@ def _deal_folds(counts: pd.DataFrame, part_of: pd.Series, folds: int | None, see
     if folds < 2 or len(open_groups) < folds:
         raise TooFewSlicesError(
             f"{folds} folds were asked for, and {len(open_groups)} groups are left outside the test part; "
-            f"take 2 to "
-            f"{len(open_groups)} folds."
+            f"take 2 to {len(open_groups)} folds."
         )
     shares = np.full(folds, 1 / folds)
     fold_of[open_groups] = allocate_groups(
@@ -268,10 +269,10 @@ def _absences(table: pd.DataFrame, parts: list[str]) -> list[str]:
         absent = [part for part in parts if part not in present]
         if absent:
             count = groups[label]
+            plural = "s" if count != 1 else ""
             sentences.append(
-                f"{label} has {count} group{'s' if count != 1 else ''} only and is absent from "
-                f"{', '.join(absent)}: "
-                "what it needs there cannot be measured."
+                f"{label} has only {count} group{plural} and is absent from {', '.join(absent)}: nothing "
+                "about it can be measured there."
             )
     return sentences
 

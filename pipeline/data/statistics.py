@@ -34,8 +34,7 @@ def content_hash(image: NDArray[Any]) -> str:
 
 
 def perceptual_hash(fingerprint: NDArray[np.uint8]) -> str:
-    """Return the DCT hash (Zauner 2010: sign against the median of the 8 x 8 lowest frequencies), 16 hex
-    digits.
+    """Return the DCT hash (Zauner 2010): signs of the 8 x 8 lowest frequencies against their median, in hex.
 
     Args:
         fingerprint: (32, 32) uint8.

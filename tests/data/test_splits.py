@@ -144,7 +144,7 @@ def test_a_class_with_one_slice_is_handled_and_named():
     index.loc[0, ["label", "patient_id"]] = ["rare", "P-rare"]
     table, notes = divide(index, clusters, group_by="patient", folds=None, seed=0)
     assert list(table.loc[table["label"] == "rare", "part"]) == ["train"]
-    assert any(note.startswith("rare has 1 group only and is absent from val") for note in notes)
+    assert any(note.startswith("rare has only 1 group and is absent from val") for note in notes)
 
 
 @pytest.mark.parametrize("patients", [1, 2])
