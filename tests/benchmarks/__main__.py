@@ -28,9 +28,8 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"No benchmark {', '.join(sorted(unknown))}; there are {', '.join(found)}\n")
         return 2
     memory = psutil.virtual_memory().total / 2**30
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}\n"
-    )
+    python = platform.python_version()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {python}\n")
     print(f"| {'figure':58} | {'value':>10} | {'unit':12} | {'peer, same run':46} | {'ratio':>7} |")
     print(f"|{'-' * 60}|{'-' * 11}:|{'-' * 14}|{'-' * 48}|{'-' * 8}:|")
     broken = False
@@ -42,13 +41,13 @@ def main(names: list[str]) -> int:
             broken = True
             continue
         for row in rows:
-            ratio = row.get("ratio")
-            print(
-                f"| {row['figure']:58} | {row['value']:>10.4g} | {row['unit']:12} | {row.get('peer') or '':46} "
-                f"| {'' if ratio is None else f'{ratio:.3g}':>7} |",
-                flush=True,
-            )
+            print(_line(**row), flush=True)
     return int(broken)
+
+
+def _line(figure: str, value: float, unit: str, peer: str = "", ratio: float | None = None) -> str:
+    beside = "" if ratio is None else f"{ratio:.3g}"
+    return f"| {figure:58} | {value:>10.4g} | {unit:12} | {peer:46} | {beside:>7} |"
 
 
 if __name__ == "__main__":
