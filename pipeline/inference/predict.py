@@ -16,11 +16,11 @@ from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import draw_overlay
 from pipeline.inference.engine import Engine
-from pipeline.inference.gate import GateVerdict, is_chest_ct
 from pipeline.inference.prediction import Prediction, error_json
 from pipeline.inference.seen import SeenSlices
 from pipeline.jobs import Progress, no_progress
 from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.gate import GateVerdict, is_chest_ct
 from pipeline.preprocessing.geometry import to_model_input
 from pipeline.preprocessing.lungs.verdict import LEAST_LUNG
 from pipeline.runs import RunInfo, RunStore

@@ -13,8 +13,8 @@ from pipeline.explanation.closed_form import Heatmap, closed_form_cam
 from pipeline.explanation.overlay import NOTICE
 from pipeline.explanation.placement import to_slice
 from pipeline.inference.engine import Engine
-from pipeline.inference.gate import GateVerdict
 from pipeline.preprocessing.apply import Preprocessed
+from pipeline.preprocessing.gate import GateVerdict
 
 Status = Literal["ok", "rejected", "error"]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.phantom import generate_patient
-from pipeline.inference.gate import is_chest_ct
+from pipeline.preprocessing.gate import is_chest_ct
 from tests.inference.conftest import as_grey, as_hu
 
 
