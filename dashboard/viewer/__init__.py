@@ -27,6 +27,7 @@ from dashboard.viewer.layers import (
     MaskLayer,
     Outline,
     Panel,
+    Stack,
     ViewerDataError,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "MaskLayer",
     "Outline",
     "Panel",
+    "Stack",
     "ViewerDataError",
     "ViewerState",
     "gallery",

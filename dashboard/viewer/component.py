@@ -14,19 +14,20 @@ from typing import Any, Literal
 import streamlit as st
 
 from dashboard.viewer.colormaps import COLORMAPS, colormap
-from dashboard.viewer.encode import Packer, describe_panels
-from dashboard.viewer.layers import Panel, ViewerDataError
+from dashboard.viewer.encode import Packer, describe_panels, describe_stack
+from dashboard.viewer.layers import Panel, Stack, ViewerDataError
 from dashboard.widgets.parts import NOTICE
 
 HERE = Path(__file__).parent
 # The order in which the parts are put together into one module; the last one exports the component.
 SCRIPTS = (
     "decode", "raster", "geometry", "state", "overlay", "panel",
-    "pointer", "toolbar", "keyboard", "export", "viewer",
+    "pointer", "toolbar", "stack", "keyboard", "export", "viewer",
 )  # fmt: skip
 HEIGHTS = {1: 560, 2: 470, 3: 380}  # of a row of pictures, by number of columns
 WINDOW_PRESETS = (("Lung", -600, 1500), ("Soft tissue", 40, 400), ("Bone", 400, 1800), ("Wide", -300, 2600))
 Event = Literal["click", "step"]
+Preset = tuple[str, float, float]  # name, centre, width
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,17 @@ class Click:
 
 @dataclass(frozen=True)
 class ViewerState:
-    """What the user did since the last run: a click, a step to the previous (-1) or next (1); None else."""
+    """What the user did since the last run, None where nothing.
+
+    Attributes:
+        clicked: the point.
+        step: to the previous (-1) or the next (1) picture.
+        seek: the position in the stack that is asked for.
+    """
 
     clicked: Click | None = None
     step: int | None = None
+    seek: int | None = None
 
 
 def viewer(
@@ -57,6 +65,8 @@ def viewer(
     link: bool = True,
     toolbar: bool = True,
     digits: bool = True,
+    stack: Stack | None = None,
+    presets: Sequence[Preset] = (),
     events: Sequence[Event] = (),
 ) -> ViewerState:
     """Show panels side by side and return what the user did.
@@ -65,8 +75,10 @@ def viewer(
     shown, for example a slice id: where it changes, zoom and pan start afresh and the window stays. `columns`
     defaults to all panels in one row up to four; `height` is the height in pixels of one row of pictures.
     With `link` the panels share zoom, pan and cursor. `digits=False` leaves the keys 1 to 9,
-    which choose window presets, to the page. `events` asks for news: "click" (a point), "step"
-    (arrow keys and buttons); without it, nothing that the user does in the viewer runs the page again.
+    which choose window presets, to the page. With a `stack` the wheel goes through it and asks for news by
+    `seek`. `presets` are windows of these very slices (such as the one stored with them), offered before the
+    usual ones. `events` asks for news: "click" (a point), "step" (arrow keys and buttons); without a stack
+    and without it, nothing that the user does in the viewer runs the page again.
 
     Raises:
         ViewerDataError: there is no panel, or a panel cannot be shown.
@@ -86,14 +98,23 @@ def viewer(
         "digits": digits,
         "events": list(events),
         "notice": NOTICE,
-        "presets": WINDOW_PRESETS,
+        "presets": [*presets, *WINDOW_PRESETS],
+        "stack": describe_stack(stack),
         "panels": described,
     }
     header["digest"] = hashlib.blake2b(json.dumps(header).encode(), digest_size=12).hexdigest()
     result = _component()(
-        key=key, data=packer.pack(header), on_click_change=_nothing, on_step_change=_nothing
+        key=key,
+        data=packer.pack(header),
+        on_click_change=_nothing,
+        on_step_change=_nothing,
+        on_seek_change=_nothing,
     )
-    return ViewerState(clicked=_read_click(result.get("click")), step=_read_step(result.get("step")))
+    return ViewerState(
+        clicked=_read_click(result.get("click")),
+        step=_read_step(result.get("step")),
+        seek=_read_seek(result.get("seek"), stack),
+    )
 
 
 @cache
@@ -126,3 +147,8 @@ def _read_click(value: Any) -> Click | None:
 
 def _read_step(value: Any) -> int | None:
     return value if value in (-1, 1) else None
+
+
+def _read_seek(value: Any, stack: Stack | None) -> int | None:
+    known = stack is not None and isinstance(value, int) and 0 <= value < stack.count
+    return value if known and value != stack.position else None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.viewer.layers import ColorLayer, GreyLayer, HeatLayer, HuLayer, Layer, MaskLayer, Panel
+from dashboard.viewer.layers import ColorLayer, GreyLayer, HeatLayer, HuLayer, Layer, MaskLayer, Panel, Stack
 
 NO_HEAT = 65535  # the 16-bit code of not-a-number
 
@@ -97,6 +97,7 @@ def describe_panels(panels: list[Panel], packer: Packer) -> list[dict[str, Any]]
             "title": panel.title,
             "caption": panel.caption,
             "spacing": panel.spacing_mm,
+            "marks": panel.marks,
             "layers": [_describe_layer(layer, packer) for layer in panel.layers],
             "outlines": [
                 {
@@ -110,6 +111,18 @@ def describe_panels(panels: list[Panel], packer: Packer) -> list[dict[str, Any]]
         }
         for panel in panels
     ]
+
+
+def describe_stack(stack: Stack | None) -> dict[str, Any] | None:
+    """Return the stack as JSON."""
+    if stack is None:
+        return None
+    return {
+        "position": stack.position,
+        "count": stack.count,
+        "label": stack.label,
+        "colors": list(stack.colors),
+    }
 
 
 def _describe_layer(layer: Layer, packer: Packer) -> dict[str, Any]:

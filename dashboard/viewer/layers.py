@@ -155,7 +155,8 @@ class Panel:
     """One picture: layers from the bottom up, outlines, a title and a short caption.
 
     `spacing` is the pixel's size in mm, one number or (row, column): it brings the scale bar, mm under the
-    cursor and the right shape where pixels are not square.
+    cursor and the right shape where pixels are not square. `marks` are the sides of the body at the left,
+    right, top and bottom edge, such as ("R", "L", "A", "P").
     """
 
     layers: Sequence[Layer]
@@ -163,6 +164,7 @@ class Panel:
     caption: str = ""
     outlines: Sequence[Outline] = ()
     spacing: float | tuple[float, float] | None = None
+    marks: tuple[str, str, str, str] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -180,6 +182,33 @@ class Panel:
         row, column = self.spacing if isinstance(self.spacing, tuple) else (self.spacing, self.spacing)
         known = np.isfinite([row, column]).all() and row > 0 and column > 0
         return (float(row), float(column)) if known else None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the slice shown lies in its series.
+
+    Attributes:
+        position: of the slice, from 0.
+        count: of slices in the series.
+        label: what is known of this place, such as "-210.5 mm".
+        colors: CSS `#rrggbb` of each slice, drawn as a strip; none or `count` of them.
+    """
+
+    position: int
+    count: int
+    label: str = ""
+    colors: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.position < self.count:
+            raise ViewerDataError(f"A stack of {self.count} slices has no position {self.position}.")
+        if len(self.colors) not in (0, self.count):
+            raise ViewerDataError(
+                f"A stack of {self.count} slices takes as many colours; received {len(self.colors)}."
+            )
+        for color in set(self.colors):
+            _check_color(color)
 
 
 def _check(array: NDArray[Any], what: str, dtype: type | None, dimensions: int) -> None:

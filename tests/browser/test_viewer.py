@@ -25,10 +25,20 @@ def address(serve: Callable[..., str]) -> str:
 def shown(page: Page, address: str) -> Page:
     """The page with the viewer drawn."""
     page.goto(address)
-    expect(page.locator(".viewer[data-ready]")).to_have_count(1)
+    expect(page.locator(".viewer[data-ready]")).to_have_count(2)
     expect(page.locator(".gallery[data-ready]")).to_have_count(1)
     page.wait_for_timeout(200)
     return page
+
+
+def main_viewer(page: Page) -> Locator:
+    """The viewer with three panels."""
+    return page.locator(".viewer").first
+
+
+def series(page: Page) -> Locator:
+    """The second viewer, whose slice is one of a series."""
+    return page.locator(".viewer").nth(1)
 
 
 def stage(page: Page, index: int = 0) -> Locator:
@@ -103,7 +113,7 @@ def test_the_window_is_drawn_as_the_formula_says(shown: Page) -> None:
     before = runs(shown)
     for row, column in ((5, 5), (30, 30), (50, 12)):
         assert color_at(shown, row, column)[0] == pytest.approx(expected(row, column, -400, 1200), abs=1.01)
-    shown.locator(".viewer select[aria-label='Window']").select_option(label="Soft tissue")
+    main_viewer(shown).get_by_label("Window", exact=True).select_option(label="Soft tissue")
     shown.wait_for_timeout(100)
     for row, column in ((5, 5), (52, 30), (60, 12)):
         assert color_at(shown, row, column)[0] == pytest.approx(expected(row, column, 40, 400), abs=1.01)
@@ -142,8 +152,8 @@ def test_the_wheel_zooms_about_the_cursor_on_all_panels_and_dragging_moves_them(
     shown.mouse.up()
     shown.wait_for_timeout(150)
     assert "row 20  col 40" in readout(shown), "the picture goes with the hand"
-    for _ in range(10):
-        shown.mouse.wheel(0, 240)
+    shown.mouse.wheel(0, 240)
+    shown.mouse.wheel(0, 240)
     shown.wait_for_timeout(150)
     assert zoom(shown) == 1
     assert runs(shown) == "runs 1"
@@ -193,6 +203,75 @@ def test_swipe_shows_the_picture_on_one_side_and_the_overlay_on_the_other(shown:
     assert moved[0] > moved[1] + 30
 
 
+def test_a_series_is_gone_through_by_wheel_keys_and_strip(shown: Page) -> None:
+    place = series(shown).locator(".place")
+    expect(place).to_have_text("4 / 20  -15 mm")
+    series(shown).locator(".stage").hover()
+    shown.mouse.wheel(0, 60)
+    expect(place).to_have_text("5 / 20  -20 mm")
+    shown.keyboard.press("PageDown")
+    expect(place).to_have_text("15 / 20  -70 mm")
+    shown.keyboard.press("ArrowUp")
+    expect(place).to_have_text("14 / 20  -65 mm")
+    shown.keyboard.press("Home")
+    expect(place).to_have_text("1 / 20  0 mm")
+    series(shown).get_by_label("Slice of the series").fill("19")
+    expect(place).to_have_text("20 / 20  -95 mm")
+    assert series(shown).get_attribute("data-zoom") == "1.0000"
+
+
+def test_many_turns_of_the_wheel_at_once_end_at_the_last_one(shown: Page) -> None:
+    series(shown).locator(".stage").hover()
+    for _ in range(9):
+        shown.mouse.wheel(0, 60)
+    expect(series(shown).locator(".place")).to_have_text("13 / 20  -60 mm")
+
+
+def test_with_ctrl_the_wheel_zooms_into_a_series(shown: Page) -> None:
+    series(shown).locator(".stage").hover()
+    shown.keyboard.down("Control")
+    shown.mouse.wheel(0, -240)
+    shown.keyboard.up("Control")
+    shown.wait_for_timeout(150)
+    assert float(series(shown).get_attribute("data-zoom") or 1) > 1.3
+    expect(series(shown).locator(".place")).to_have_text("4 / 20  -15 mm")
+
+
+def test_the_stored_window_and_the_sides_of_the_body_are_offered(shown: Page) -> None:
+    choice = series(shown).get_by_label("Window", exact=True)
+    assert choice.locator("option").all_inner_texts()[1] == "As stored"
+    choice.select_option(label="As stored")
+    expect(series(shown).locator(".slider", has_text="Width").locator(".value")).to_have_text("1400")
+    yellow = """canvas => {
+        const {width, height} = canvas;
+        const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+        const found = new Set();
+        for (let at = 0; at < data.length; at += 4) {
+            if (data[at] < 200 || data[at + 2] > 110) continue;
+            const [x, y] = [(at / 4) % width, Math.floor(at / 4 / width)];
+            found.add(x < 30 ? "left" : x > width - 30 ? "right" : y < 30 ? "top" : "bottom");
+        }
+        return [...found].sort();
+    }"""
+    marks = series(shown).locator("canvas").evaluate(yellow)
+    assert marks == ["bottom", "left", "right", "top"]
+
+
+def test_every_drag_sets_the_window_once_that_is_chosen(shown: Page) -> None:
+    hover(shown, 30, 30)
+    press(shown, "w")
+    width = main_viewer(shown).locator(".slider", has_text="Width").locator(".value")
+    before = width.inner_text()
+    x, y = place(shown, 30, 30)
+    shown.mouse.down()
+    shown.mouse.move(x + 80, y, steps=6)
+    shown.mouse.up()
+    shown.wait_for_timeout(100)
+    assert int(width.inner_text()) > int(before)
+    press(shown, "r")
+    expect(width).to_have_text(before)
+
+
 def test_the_users_place_survives_new_data_and_a_new_subject_keeps_the_window(shown: Page) -> None:
     hover(shown, 20, 40)
     press(shown, "2")  # the soft tissue window
@@ -212,7 +291,7 @@ def test_the_users_place_survives_new_data_and_a_new_subject_keeps_the_window(sh
     expect(shown.get_by_text("runs 3")).to_be_visible()
     shown.wait_for_timeout(300)
     assert zoom(shown) == 1
-    expect(shown.locator(".viewer .slider", has_text="Width").locator(".value")).to_have_text("400")
+    expect(main_viewer(shown).locator(".slider", has_text="Width").locator(".value")).to_have_text("400")
 
 
 def test_a_click_and_a_step_reach_python_once(shown: Page) -> None:
@@ -228,7 +307,7 @@ def test_a_click_and_a_step_reach_python_once(shown: Page) -> None:
 
 def test_saving_gives_a_picture_with_the_notice(shown: Page, tmp_path: Path) -> None:
     with shown.expect_download() as download:
-        shown.locator(".viewer [data-tool='save']").click()
+        main_viewer(shown).locator("[data-tool='save']").click()
     path = tmp_path / "saved.png"
     download.value.save_as(path)
     picture = cv2.imread(str(path))

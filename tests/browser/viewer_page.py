@@ -11,6 +11,7 @@ from dashboard.viewer import (
     MaskLayer,
     Outline,
     Panel,
+    Stack,
     gallery,
     thumbnail,
     viewer,
@@ -51,6 +52,19 @@ if done.clicked:
     st.text(f"clicked {done.clicked.title} {done.clicked.row} {done.clicked.column}")
 if done.step:
     st.text(f"step {done.step}")
+
+place = st.session_state.get("place", 3)
+series = viewer(
+    [Panel([HuLayer(slice_hu + 100 * place)], title="Series", marks=("R", "L", "A", "P"))],
+    key="series",
+    subject=f"slice {place}",
+    height=200,
+    stack=Stack(place, 20, label=f"{-5 * place} mm", colors=["#E69F00"] * 10 + ["#56B4E9"] * 10),
+    presets=[("As stored", -500, 1400)],
+)
+if series.seek is not None:
+    st.session_state["place"] = series.seek
+    st.rerun()
 
 items = [GalleryItem(thumbnail(grey), caption=f"case {i}", color="#E69F00") for i in range(8)]
 picked = gallery([*items, GalleryItem(None, caption="broken", badge="unreadable")], key="gallery", selected=1)

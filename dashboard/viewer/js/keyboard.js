@@ -1,10 +1,10 @@
 // Keys, while the viewer has the focus (it takes it when the pointer enters and nothing else has it).
 
 const KEYS = [
-  ["Wheel, + and \u2212", "zoom about the cursor, or the middle"],
   ["Drag, arrow keys", "move the picture"],
   ["Right drag or Shift + drag", "window: across is width, up and down is centre"],
-  ["1 to 4", "window presets"],
+  ["W", "let every drag set the window"],
+  ["1 to 9", "window presets"],
   ["F, double click", "fit"],
   ["R", "reset everything"],
   ["I", "invert"],
@@ -17,6 +17,12 @@ const KEYS = [
   ["?", "this list"],
 ];
 const STEP_KEYS = ["\u2190 and \u2192", "previous, next; with Shift they move the picture"];
+const ZOOM_KEYS = ["Wheel, + and \u2212", "zoom about the cursor, or the middle"];
+const STACK_KEYS = [
+  ["Wheel, \u2191 and \u2193", "through the series; Page up and down by ten, Home and End"],
+  ["Ctrl + wheel, + and \u2212", "zoom about the cursor, or the middle"],
+];
+const STACK_STEPS = { ArrowUp: -1, ArrowDown: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
 const PAN = 60; // CSS pixels a key press
 
 // Does what a key asks for and returns whether it meant anything.
@@ -26,6 +32,10 @@ function pressKey(viewer, event) {
   const { key } = event;
   if (viewer.header.events.includes("step") && !event.shiftKey && (key === "ArrowLeft" || key === "ArrowRight")) {
     viewer.step(key === "ArrowLeft" ? -1 : 1);
+    return true;
+  }
+  if (viewer.header.stack && !event.shiftKey && key in STACK_STEPS) {
+    viewer.stack.seekBy(STACK_STEPS[key]);
     return true;
   }
   if (key in arrows) {
@@ -45,6 +55,7 @@ function pressKey(viewer, event) {
     h: () => viewer.toggle("heat"),
     s: () => viewer.toggle("swipe"),
     n: () => viewer.toggle("smooth"),
+    w: () => viewer.toggle("windowing"),
     p: () => viewer.save(),
     "[": () => viewer.opacityBy(-0.1),
     "]": () => viewer.opacityBy(0.1),
@@ -58,12 +69,14 @@ function pressKey(viewer, event) {
   return true;
 }
 
-function helpPanel(stepping) {
+function helpPanel({ events, stack }) {
   const panel = element("div", "help");
   panel.setAttribute("role", "dialog");
   panel.setAttribute("aria-label", "Keys and mouse");
   const list = element("dl", "keys");
-  for (const [key, what] of stepping ? [STEP_KEYS, ...KEYS] : KEYS) {
+  const keys = [...(stack ? STACK_KEYS : [ZOOM_KEYS]), ...KEYS];
+  if (events.includes("step")) keys.unshift(STEP_KEYS);
+  for (const [key, what] of keys) {
     list.append(element("dt", "key", key), element("dd", "what", what));
   }
   panel.append(list);

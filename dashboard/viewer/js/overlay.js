@@ -58,6 +58,19 @@ function drawScaleBar(context, box, mmPerPixel) {
   drawText(context, length >= 10 ? `${length / 10} cm` : `${length} mm`, x + width + 6, y + 1);
 }
 
+// The sides of the body at the panel's edges: left, right, top, bottom. The right one makes room for a colour bar.
+function drawMarks(context, box, [left, right, top, bottom], hasColorBar) {
+  context.save();
+  context.font = context.font.replace(/^500 11px/, "600 13px");
+  const color = "#f2c14e";
+  const middle = { baseline: "middle", color };
+  drawText(context, left, 10, box.height / 2, middle);
+  drawText(context, right, box.width - 10, box.height * (hasColorBar ? 0.16 : 0.5), { ...middle, align: "right" });
+  drawText(context, top, box.width / 2, 18, { align: "center", color });
+  drawText(context, bottom, box.width / 2, box.height - 10, { align: "center", color });
+  context.restore();
+}
+
 function drawColorBar(context, box, layer, colormap) {
   const height = Math.round(Math.min(180, box.height * 0.42));
   const [x, y, width] = [box.width - 18, Math.round((box.height - height) / 2), 8];

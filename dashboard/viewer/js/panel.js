@@ -143,9 +143,10 @@ class PanelView {
     if (cursor && cursor.panel !== this) {
       drawCross(context, this.box, place.left + cursor.u * place.width, place.top + cursor.v * place.height);
     }
+    if (this.meta.marks) drawMarks(context, this.box, this.meta.marks, this.showsHeat);
     if (this.meta.spacing) drawScaleBar(context, this.box, this.meta.spacing[1] / place.scaleX);
     const heat = this.layers.find((layer) => layer.meta.kind === "heat");
-    if (heat && settings.heat) drawColorBar(context, this.box, heat.meta, settings.colormapOf(heat.meta));
+    if (this.showsHeat) drawColorBar(context, this.box, heat.meta, settings.colormapOf(heat.meta));
     const base = this.layers[0].meta;
     if (base.kind === "hu" && this.box.width > 240) {
       const [center, width] = settings.get(windowName(base));
@@ -153,6 +154,10 @@ class PanelView {
       drawText(context, note, this.box.width - 10, this.box.height - 10, { align: "right" });
     }
     if (divider !== null) drawDivider(context, this.box, divider, this.viewer.accent);
+  }
+
+  get showsHeat() {
+    return this.viewer.settings.heat && this.layers.some((layer) => layer.meta.kind === "heat");
   }
 
   dividerAt() {

@@ -47,7 +47,7 @@ class PointerControl {
     let kind = "pan";
     if (divider !== null && Math.abs(at.x - divider) < 12) kind = "divider";
     else if (event.button === 2 || event.shiftKey) kind = "window";
-    else if (event.button === 1) kind = "pan";
+    else if (event.button === 0 && this.viewer.settings.windowing) kind = "window";
     this.drag = { kind, start: at, moved: false, button: event.button };
     if (event.button === 1) event.preventDefault();
   }
@@ -96,7 +96,7 @@ class PointerControl {
     const drag = this.drag;
     if (this.pointers.size) return;
     this.drag = null;
-    if (!drag || drag.moved || drag.button !== 0 || drag.kind !== "pan" || event.type === "pointercancel") return;
+    if (!drag || drag.moved || drag.button !== 0 || drag.kind === "divider" || event.shiftKey || event.type === "pointercancel") return;
     this.viewer.clicked(this.panel, this.place(event));
   }
 
@@ -117,12 +117,14 @@ class PointerControl {
       lastPageScroll = performance.now();
       return;
     }
-    // Nothing to zoom out of: the page scrolls on, so a viewer never traps the wheel.
-    if (event.deltaY > 0 && panel.view.zoom <= LEAST_ZOOM) return;
+    const lines = event.deltaMode === 1 ? event.deltaY * 33 : event.deltaY;
+    const through = this.viewer.header.stack && !event.ctrlKey;
+    // Nothing to zoom out of, or the stack's end: the page scrolls on, so a viewer never traps the wheel.
+    if (through ? !this.viewer.stack.wheel(lines) : lines > 0 && panel.view.zoom <= LEAST_ZOOM) return;
     event.preventDefault();
     event.stopPropagation();
+    if (through) return;
     const at = this.place(event);
-    const lines = event.deltaMode === 1 ? event.deltaY * 33 : event.deltaY;
     const factor = Math.exp(-Math.max(-300, Math.min(300, lines)) * 0.0022);
     panel.view = zoomAbout(panel.view, panel.picture, panel.box, at.x, at.y, factor);
     this.viewer.changed();

@@ -4,6 +4,7 @@ const ICONS = {
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
+  windowing: "M3 19c6 0 7-14 18-14M3 5h3M18 19h3",
   invert: "M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18",
   outline: "M5 8c3-4 10-5 13-1s1 11-4 12-9-1-10-4 0-5 1-7z",
   swipe: "M12 3v18M8 8l-4 4 4 4M16 8l4 4-4 4",
@@ -164,10 +165,13 @@ class Toolbar {
       write: (value) => viewer.setWindow(index === 0 ? [value, viewer.activeWindow()[1]] : [viewer.activeWindow()[0], value]),
       format: (value) => String(Math.round(value)).replace("-", "\u2212"),
     });
+    // Grey levels are no Hounsfield units: what is set there is contrast.
+    const isHu = kind === "hu";
+    const name = isHu ? "Window" : "Contrast";
     const choice = element("select", "choice");
-    choice.setAttribute("aria-label", "Window");
-    const given = kind === "hu" ? presets : [["0 to 255", 127.5, 255]];
-    const offers = [["Window", null], ...given.map(([name, c, w]) => [name, [c, w]]), ["Automatic", "auto"]];
+    choice.setAttribute("aria-label", name);
+    const given = isHu ? presets : [["0 to 255", 127.5, 255]];
+    const offers = [[name, null], ...given.map(([name, c, w]) => [name, [c, w]]), ["Automatic", "auto"]];
     choice.append(...offers.map(([name], index) => new Option(name, index)));
     choice.addEventListener("change", () => {
       const offer = offers[Number(choice.value)][1];
@@ -181,9 +185,14 @@ class Toolbar {
       const match = offers.findIndex(([, offer]) => Array.isArray(offer) && offer[0] === now[0] && offer[1] === now[1]);
       choice.value = Math.max(0, match);
     });
-    return kind === "hu"
-      ? [choice, this.range("Centre", -1000, 1000, 1, at(0)), this.range("Width", 1, 4000, 1, at(1))]
-      : [choice, this.range("Centre", 0, 255, 0.5, at(0)), this.range("Width", 1, 255, 1, at(1))];
+    const drag = `Dragging sets the ${name.toLowerCase()} (W)`;
+    return [
+      choice,
+      this.button("windowing", drag, () => viewer.toggle("windowing"), () => viewer.settings.windowing),
+      ...(isHu
+        ? [this.range("Centre", -1000, 1000, 1, at(0)), this.range("Width", 1, 4000, 1, at(1))]
+        : [this.range("Level", 0, 255, 0.5, at(0)), this.range("Range", 1, 255, 1, at(1))]),
+    ];
   }
 
   colormapChoice() {

@@ -16,9 +16,10 @@ class Viewer {
     root.setAttribute("aria-label", "Image viewer");
     this.toolbar = new Toolbar(this);
     this.grid = element("div", "grid");
+    this.stack = new StackStrip(this);
     this.message = element("p", "message");
     this.message.hidden = true;
-    root.append(this.toolbar.root, this.message, this.grid);
+    root.append(this.toolbar.root, this.message, this.grid, this.stack.root);
     root.addEventListener("keydown", (event) => this.onKey(event));
     this.observer = new ResizeObserver(() => this.changed());
   }
@@ -30,7 +31,10 @@ class Viewer {
     let incoming;
     try {
       incoming = readHeader(bytes);
-      if (incoming.header.digest === this.digest) return;
+      if (incoming.header.digest === this.digest) {
+        this.stack.answered();
+        return;
+      }
       const decoded = await this.decode(incoming);
       if (asked !== this.asked) return; // newer data came while this was being decoded
       this.show(incoming.header, decoded);
@@ -76,6 +80,7 @@ class Viewer {
     this.message.hidden = true;
     this.grid.hidden = false;
     this.toolbar.show(header);
+    this.stack.show(header.stack);
     this.draw();
     this.root.dataset.ready = header.digest;
   }
@@ -84,6 +89,7 @@ class Viewer {
     this.message.textContent = sentence;
     this.message.hidden = false;
     this.grid.hidden = true;
+    this.stack.root.hidden = true;
     this.digest = "";
   }
 
@@ -223,7 +229,7 @@ class Viewer {
     if (this.help) this.help.remove();
     this.help = null;
     if (!open) return;
-    this.help = helpPanel(this.header.events.includes("step"));
+    this.help = helpPanel(this.header);
     this.root.append(this.help);
   }
 
