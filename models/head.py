@@ -14,8 +14,7 @@ from typing import Any
 import keras
 
 # Keras's default of 0.99 needs several hundred steps before validation sees the statistics of training; on
-# the
-# few hundred slices that one hospital has, that is most of a run.
+# the few hundred slices that one hospital has, that is most of a run.
 NORMALIZATION_MOMENTUM = 0.9
 
 

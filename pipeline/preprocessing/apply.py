@@ -89,8 +89,8 @@ def preprocess_slice(
     changed. `pixel_spacing`, mm, one number or (row, column), only serves the verdict's area in cm2: the
     output never depends on it.
 
-        Raises:
-            SliceArrayError: `image` is no slice (RGB, another dtype, no pixels).
+    Raises:
+        SliceArrayError: `image` is no slice (RGB, another dtype, no pixels).
     """
     clock = _Clock()
     fitted = _Fitted.of(image, intensity=intensity, recipe=recipe)
@@ -132,8 +132,7 @@ def preprocess_slice(
 
 
 def preprocess_output(image: NDArray[Any], *, intensity: str, recipe: Recipe) -> NDArray[np.uint8]:
-    """Return only what the network sees, uint8 (size, size) or (size, size, 3):
-    `preprocess_slice(...).output`.
+    """Return only what the network sees: `preprocess_slice(...).output`, uint8 (size, size[, 3]).
 
     Raises:
         SliceArrayError: `image` is no slice.
@@ -151,9 +150,7 @@ def preprocess_output(image: NDArray[Any], *, intensity: str, recipe: Recipe) ->
 
 @dataclass(frozen=True, eq=False)
 class _Fitted:
-    """A slice resized to the recipe's size, before padding: what is shown, what the threshold looks at, HU
-    if any.
-    """
+    """A slice at the recipe's size, before padding: what is shown, what is searched, HU if there are any."""
 
     grey: Grey
     search: Grey

@@ -24,9 +24,7 @@ def roberts(image: Grey) -> Grey:
 
 
 def sobel(image: Grey) -> Grey:
-    """Return Sobel's magnitude, as `skimage.filters.sobel` gives it (times 255, rounded), borders
-    mirrored.
-    """
+    """Return Sobel's magnitude as `skimage.filters.sobel` gives it, times 255, with mirrored borders."""
     across, down = cv2.spatialGradient(image, ksize=3, borderType=cv2.BORDER_REPLICATE)
     across, down = across.astype(np.float32), down.astype(np.float32)
     return _length(across, down, scale=1 / (4 * np.sqrt(2)))
@@ -44,9 +42,7 @@ def canny(image: Grey, *, low: float, high: float) -> Grey:
 
 
 def detect_edges(image: Grey, edges: Edges) -> Grey:
-    """Return the edges of an 8-bit picture (rows, columns) by the recipe's method, uint8 of the same
-    shape.
-    """
+    """Return the edges of an 8-bit picture (rows, columns) by the recipe's method, uint8 like it."""
     if edges.method == "roberts":
         return roberts(image)
     if edges.method == "sobel":

@@ -51,9 +51,7 @@ class Placement:
 
 
 def place(height: int, width: int, *, size: int, fit: Fit) -> Placement:
-    """Return where a slice lies in a square of `size`: centred with its aspect kept ("pad"), or filling
-    it.
-    """
+    """Return where a slice lies in a square of `size`: centred in its own aspect ("pad"), or all over it."""
     if fit == "stretch":
         return Placement(height, width, size, top=0, left=0, rows=size, columns=size)
     scale = size / max(height, width)

@@ -1,5 +1,6 @@
 """Binary morphology in OpenCV with scikit-image's structuring elements.
- Pictures are uint8, 0 and 255. What lies outside the picture never wins: it erodes nothing and dilates
+
+Pictures are uint8, 0 and 255. What lies outside the picture never wins: it erodes nothing and dilates
 nothing, as in scikit-image's `mode="ignore"`, so the results agree with it up to the border.
 """
 
@@ -57,9 +58,7 @@ def flood_from_border(passable: Binary) -> Binary:
 
 
 def clear_border(mask: Binary) -> Binary:
-    """Remove what touches the picture's border, over 8-neighbours, as `skimage.segmentation.clear_border`
-    does.
-    """
+    """Remove what touches the border, over 8-neighbours, as `skimage.segmentation.clear_border` does."""
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
     cv2.floodFill(framed, None, (0, 0), 0, flags=8)
     return framed[1:-1, 1:-1].copy()

@@ -14,8 +14,8 @@ from pipeline.preprocessing.parameters import Denoise, Edges, Lungs, Parameters,
 from pipeline.workspace import atomic_write_json, checked_name
 
 Output = Literal["grey", "masked", "three-channel"]
-# A stage whose bytes change for the same parameters gets the next number: caches are remade, old runs
-# refused.
+# A stage whose bytes change for the same parameters gets the next number: caches are remade, and runs that
+# were trained on the old bytes are refused.
 STAGE_VERSIONS = {"fit": 1, "grey": 1, "threshold": 1, "lungs": 1, "edges": 1, "output": 1}
 
 
@@ -82,9 +82,7 @@ class Recipe(Parameters):
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of all that decides the output's bytes: the parameters and stage versions, not the
-        name.
-        """
+        """SHA-256 (hex) of what decides the output's bytes: parameters and stage versions, not the name."""
         values = self.model_dump(mode="json", exclude={"name"})
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -148,15 +146,12 @@ def _known(location: tuple[int | str, ...]) -> str:
     return f"there are {', '.join(model.model_fields)}"
 
 
-# --- presets
-# ---------------------------------------------------------------------------------------------------------
-
 PRESETS: dict[str, Recipe] = {
     # Hilum's own, and the default: see lungs/anatomy.py.
     "hilum": Recipe(name="hilum"),
-    # The authors of HUST-19: a local mean over a block larger than the picture, so in effect one level a
-    # slice (the mean of its borders plus 96), the holes of the body, 5 x 5 and 10 x 10 squares; see
-    # lungs/corners.py.
+    # The authors of HUST-19: a local mean over a block larger than the picture, so in effect one
+    # level a slice (the mean of its borders plus 96), the holes of the body, 5 x 5 and 10 x 10
+    # squares; see lungs/corners.py.
     "hust19": Recipe(
         name="hust19",
         denoise=Denoise(method="none"),
@@ -165,9 +160,8 @@ PRESETS: dict[str, Recipe] = {
         edges=Edges(of="closing"),
         margin=0,
     ),
-    # The LUNA16 / Data Science Bowl kernels on Kaggle: -420 HU, the two largest parts off the border,
-    # erosion with disk 2, closing with disk 10, Roberts, filled. Kept as it is: it loses consolidation at
-    # the pleura.
+    # The LUNA16 / Data Science Bowl kernels on Kaggle: -420 HU, the two largest parts off the border, erosion
+    # with disk 2, closing with disk 10, Roberts, filled. Kept as it is: it loses consolidation at the pleura.
     "luna": Recipe(
         name="luna",
         denoise=Denoise(method="none"),
@@ -189,10 +183,6 @@ PRESETS: dict[str, Recipe] = {
         margin=0,
     ),
 }
-
-
-# --- kept by name
-# ----------------------------------------------------------------------------------------------------
 
 
 def load_recipe(text: str, folder: Path | None = None) -> Recipe:
@@ -232,9 +222,7 @@ def save_recipe(recipe: Recipe, folder: Path) -> Path:
 
 
 def list_recipes(folder: Path) -> list[str]:
-    """Return the names of the recipes saved in `folder`, in alphabetical order; presets are not among
-    them.
-    """
+    """Return the names of the recipes saved in `folder` in alphabetical order, presets not among them."""
     return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
 
 

@@ -1,5 +1,6 @@
 """Where dark ends and tissue begins: local and global thresholds. Dark pixels are the candidates for lung.
- Every function returns uint8, 255 where `image <= threshold - offset`: a positive offset takes less, a
+
+Every function returns uint8, 255 where `image <= threshold - offset`: a positive offset takes less, a
 negative more.
 """
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from pipeline.preprocessing.parameters import Threshold
 
 Grey = NDArray[np.uint8]
-# Up to this block OpenCV's running sums are the quickest; beyond it, borders larger than the picture cost
-# more.
+# Up to this block OpenCV's running sums are the quickest; beyond it, borders larger than the
+# picture cost more.
 _LARGEST_BOX = 301
 
 

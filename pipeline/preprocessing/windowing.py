@@ -69,8 +69,8 @@ def to_grey8(image: NDArray[Any], *, intensity: str, center: float, width: float
     HU are mapped linearly from [center - width / 2, center + width / 2] to [0, 255], clipped and rounded:
     the map is monotone. NaN counts as air. Returns a new array for HU, the same one for grey.
 
-        Raises:
-            SliceArrayError: `image` is no slice, or the width is not above 0.
+    Raises:
+        SliceArrayError: `image` is no slice, or the width is not above 0.
     """
     check_slice(image, intensity=intensity)
     if intensity == "grey":

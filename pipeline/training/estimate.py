@@ -17,8 +17,8 @@ from models.registry import find_architecture
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
 
-# At 224 pixels: values that all layers put out (millions), multiplications (billions), counted on the built
-# graphs.
+# At 224 pixels: values that all layers put out (millions), multiplications (billions), counted on
+# the built graphs.
 _COSTS = {
     "EfficientNetV2B0": (16.3, 0.72),
     "EfficientNetV2B1": (21.5, 1.01),

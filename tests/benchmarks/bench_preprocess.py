@@ -1,7 +1,8 @@
 """Preprocessing: speed against scikit-image, and how well each preset isolates phantoms' lungs.
- The phantoms have seeds 1000 and on, which nothing is tuned on. "Lesion recall" is the share of a
-lesion's pixels that the mask keeps: Dice hardly falls when a lesion is lost. Only the presets' masks
-are measured, believed or not.
+
+The phantoms have seeds 1000 and on, which nothing is tuned on. "Lesion recall" is the share of a
+lesion's pixels that the mask keeps: Dice hardly falls when a lesion is lost. The presets' masks are
+measured whether believed or not.
 """
 
 from __future__ import annotations

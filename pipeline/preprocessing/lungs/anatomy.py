@@ -38,9 +38,7 @@ _GAS_SHARE = 0.08
 
 @dataclass(frozen=True)
 class _Part:
-    """One connected part: its label, box and area in the overview of every second pixel, centre in the
-    slice.
-    """
+    """A connected part: label, box and area in the overview of every second pixel, centre in the slice."""
 
     label: int
     left: int
@@ -130,9 +128,7 @@ def _is_gas(part: _Part, share: float, grey: Grey, labels: NDArray[np.int32], bo
 
 
 def _between_the_lungs(chosen: list[_Part], body: Body) -> float:
-    """Return the column between the two largest parts on either side of the body's middle, else that
-    middle.
-    """
+    """Return the column between the largest parts on either side of the body's middle, else its middle."""
     middle = body.center[0]
     largest = sorted(chosen, key=lambda part: -part.area)[:2]
     if len(largest) == 2 and (largest[0].column - middle) * (largest[1].column - middle) < 0:

@@ -23,8 +23,8 @@ _INSET = 0.03
 _WIDEST_OPENING = 0.8
 # So near to the picture's edge, in the overview's pixels, thin tissue is kept.
 _RIM = 12
-# The level lies at this share of the way from lung to tissue: above the middle, so that ground-glass passes,
-# below fat.
+# The level lies at this share of the way from lung to tissue: above the middle, so that
+# ground-glass passes, below fat.
 _LUNG_SHARE = 0.7
 # Black corners are filling where nearly all of the slice is brighter than this share of its usual dark
 # grey; else they are air that the window cuts off at black (mediastinal windows). Then lung is black
@@ -32,8 +32,8 @@ _LUNG_SHARE = 0.7
 _FILLING_GAP = 0.5
 _LEAST_FILLING, _SATURATED = 0.02, 250
 _BLACK, _SHARE_ABOVE_BLACK, _LEAST_BLACK_SHARE = 2, 0.15, 0.002
-# Inside the body, dark and tissue differ at least by this share of what air and tissue differ by (fat does
-# less).
+# Inside the body, dark and tissue differ at least by this share of what air and tissue differ by
+# (fat does less).
 _LEAST_LUNG_CONTRAST, _LEAST_LUNG_CONTRAST_ON_BLACK = 0.3, 0.75
 
 

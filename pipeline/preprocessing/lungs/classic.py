@@ -1,6 +1,7 @@
 """The classic steps of the Kaggle and LUNA16 kernels, kept true so that newer ways can be measured against
 them.
- Dark pixels that don't touch the picture's edge, the largest parts of them, erosion, closing, edges, and
+
+Dark pixels that don't touch the picture's edge, the largest parts of them, erosion, closing, edges, and
 what the edges enclose. Consolidation that touches the pleura is lost: it is as bright as the chest wall.
 """
 

@@ -1,6 +1,7 @@
 """Give back to a lung what its threshold lost: vessels and lesions that it encloses, disease at its outer
 border.
- A lung's outer border, along the ribs, is convex; consolidation that touches the pleura is as bright as the
+
+A lung's outer border, along the ribs, is convex; consolidation that touches the pleura is as bright as the
 chest wall and leaves a dent in it. The inner border is truly concave: heart, spine, hilum, diaphragm. So a
 dent is filled where its opening faces outwards, with the chest wall right behind it.
 """
@@ -19,11 +20,9 @@ from pipeline.preprocessing.morphology import Binary
 Points = NDArray[np.int32]
 # Dents narrower or shallower than this, in pixels, are the closing's business.
 _NARROWEST, _SHALLOWEST = 8.0, 1.5
-# Cosine of the angle between a dent's opening and the way from the body's middle: outwards, not towards the
-# spine.
+# Cosine between a dent's opening and the way from the body's middle: outwards, not towards the spine.
 _FACING_OUT = 0.2
-# The wall behind a dent is at most this share of the body's width thick; behind heart and diaphragm lies
-# more.
+# The wall behind a dent is at most this share of the body's width; behind heart and diaphragm lies more.
 _THICKEST_WALL = 0.27
 
 
@@ -56,9 +55,7 @@ def fill_holes_and_dents(
 
 @dataclass(frozen=True, eq=False)
 class _Dent:
-    """A stretch of a lung's border inside its convex hull: points, the middle, width and outward normal of
-    its lid.
-    """
+    """A stretch of a lung's border inside its hull: its points, and its lid's middle, width and normal."""
 
     points: Points
     middle: NDArray[np.float64]

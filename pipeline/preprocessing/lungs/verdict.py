@@ -11,11 +11,9 @@ import numpy as np
 from pipeline.preprocessing.lungs.body import Body
 from pipeline.preprocessing.morphology import Binary
 
-# Shares of the body's area: less is too little lung to judge, more leaves no room for a mediastinum and a
-# wall.
+# Shares of the body's area: less is too little lung to judge, more leaves no room for mediastinum and wall.
 LEAST_LUNG, MOST_LUNG = 0.025, 0.80
-# The smaller side's share of the larger one; share of the mask within its sides' convex hulls; within the
-# body.
+# The smaller side's share of the larger one; of the mask in its sides' convex hulls; in the body.
 LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.1, 0.35, 0.97
 # Pixels on the shorter side of a slice below which nothing is believed.
 LEAST_PIXELS = 48
@@ -74,9 +72,7 @@ def judge_mask(mask: Binary, body: Body, *, pixels: tuple[int, int] | None = Non
 
 
 def _sides(mask: Binary, body: Body) -> tuple[float, float]:
-    """Return symmetry (smaller side over larger) and solidity (area over the areas of its parts' convex
-    hulls).
-    """
+    """Return symmetry (smaller side over larger) and solidity (area over that of its parts' hulls)."""
     half = mask[::2, ::2]
     middle = round(body.center[0] / 2)
     left, right = cv2.countNonZero(half[:, :middle].copy()), cv2.countNonZero(half[:, middle:].copy())
