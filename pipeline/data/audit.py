@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +16,14 @@ import pandas as pd
 from pipeline.data.clusters import load_clusters
 from pipeline.data.composition import find_imbalance
 from pipeline.data.datasets import load_fingerprints, load_index
+from pipeline.data.decisions import Decisions, load_decisions
 from pipeline.data.duplicates import DuplicatePairs, find_duplicate_pairs
 from pipeline.data.findings import Finding, ranked
 from pipeline.data.giveaways import find_giveaways
 from pipeline.data.groups import join_groups
 from pipeline.data.leakage import find_duplicates, find_leaks
-from pipeline.data.lung_audit import fill_lung_fractions
+from pipeline.data.measures import VERSION
+from pipeline.data.measuring import fill_measures
 from pipeline.data.quality import find_quality
 from pipeline.data.shortcuts import Shortcut
 from pipeline.data.splits import Split, list_splits
@@ -40,7 +42,8 @@ class AuditReport:
         figures: counts for the page's head: slices, readable, exact_copies, near_copies, clusters, groups.
         findings: the worst first.
         shortcuts: every estimate that was made, the most telling first.
-        state: of the index that was looked at.
+        state: of the index that was looked at, and of the slices that were excluded then.
+        decisions: how many slices are `excluded` and `fine` now.
     """
 
     name: str
@@ -50,6 +53,7 @@ class AuditReport:
     figures: dict[str, int]
     findings: Sequence[Finding] = ()
     shortcuts: Sequence[Shortcut] = ()
+    decisions: dict[str, int] = field(default_factory=dict)
     stale: bool = field(default=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -63,18 +67,23 @@ class AuditReport:
             "figures": self.figures,
             "findings": [finding.to_json() for finding in self.findings],
             "shortcuts": [asdict(shortcut) for shortcut in self.shortcuts],
+            "decisions": self.decisions,
         }
 
 
 def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_progress) -> AuditReport:
     """Look at quality, duplicates, leakage (of the newest split) and shortcuts; keep the report.
 
+    Slices that the user excluded take no part; those called fine as to a finding are not in it.
+
     Raises:
         DatasetNotFoundError: there is no such data set.
     """
     load_index(workspace, name)  # before anything is measured: is it there?
-    fill_lung_fractions(workspace, name, progress=progress)
-    index = load_index(workspace, name)
+    fill_measures(workspace, name, progress=progress)
+    everything = load_index(workspace, name)
+    decisions = load_decisions(workspace, name)
+    index = _without(everything, decisions)
     steps = 3
     progress(0, steps, "Looking for copies")
     clusters = load_clusters(workspace, name)
@@ -85,7 +94,7 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
     labelled = readable[readable["label"].notna()]
     split = next(iter(list_splits(workspace, name)), None)
     findings = [
-        *find_quality(index),
+        *find_quality(everything, decisions),
         *find_duplicates(index, pairs),
         *find_leaks(index, clusters, split),
         *find_imbalance(labelled, groups.loc[labelled.index]),
@@ -96,10 +105,11 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         split=split.name if split is not None else None,
-        state=_state(index, split),
-        figures=_figures(index, clusters, pairs, groups),
-        findings=ranked([*findings, *telling]),
+        state=_state(everything, split, decisions),
+        figures=_figures(everything, clusters, pairs, groups),
+        findings=ranked(_undecided([*findings, *telling], decisions)),
         shortcuts=shortcuts,
+        decisions=decisions.counts(),
     )
     atomic_write_json(_file(workspace, name), report.to_json())
     progress(steps, steps, f"{len(report.findings)} findings")
@@ -107,7 +117,10 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
 
 
 def load_audit(workspace: Workspace, name: str) -> AuditReport | None:
-    """Return the last audit, None where none was made; `stale` says whether things changed since."""
+    """Return the last audit, None where none was made; `stale` says whether things changed since.
+
+    What the user decided since is obeyed: decided slices have left the findings.
+    """
     path = _file(workspace, name)
     if not path.exists():
         return None
@@ -115,16 +128,48 @@ def load_audit(workspace: Workspace, name: str) -> AuditReport | None:
     if kept.get("format") != FORMAT:
         return None
     split = next(iter(list_splits(workspace, name)), None)
+    index, decisions = load_index(workspace, name), load_decisions(workspace, name)
+    others = [Finding(**finding) for finding in kept["findings"] if finding["area"] != "quality"]
     return AuditReport(
         name=kept["name"],
         created=kept["created"],
         split=kept["split"],
         state=kept["state"],
         figures=kept["figures"],
-        findings=[Finding(**finding) for finding in kept["findings"]],
+        findings=ranked([*find_quality(index, decisions), *_undecided(others, decisions)]),
         shortcuts=[Shortcut(**shortcut) for shortcut in kept["shortcuts"]],
-        stale=kept["state"] != _state(load_index(workspace, name), split),
+        decisions=decisions.counts(),
+        stale=kept["state"] != _state(index, split, decisions),
     )
+
+
+def _without(index: pd.DataFrame, decisions: Decisions) -> pd.DataFrame:
+    """Return the index with excluded slices marked as such: what counts readable ones passes them over."""
+    return index.assign(status=index["status"].mask(index["slice_id"].isin(decisions.excluded), "excluded"))
+
+
+def _undecided(findings: Sequence[Finding], decisions: Decisions) -> list[Finding]:
+    """Return the findings without the slices, or pairs of slices, that the user decided of.
+
+    An estimate is of all slices that were there, so its finding stays as it is.
+    """
+    left = []
+    for finding in findings:
+        step = 2 if finding.unit == "pairs" else 1
+        ids = finding.slice_ids
+        units = [ids[at : at + step] for at in range(0, len(ids), step)]
+        open_units = [
+            unit
+            for unit in units
+            if not any(one in decisions.excluded or decisions.is_fine(one, finding.code) for one in unit)
+        ]
+        gone = len(units) - len(open_units)
+        if finding.area == "quality" or finding.estimate is not None or not gone:
+            left.append(finding)
+        elif finding.count > gone:
+            kept = [one for unit in open_units for one in unit]
+            left.append(replace(finding, count=finding.count - gone, slice_ids=kept))
+    return left
 
 
 def _figures(
@@ -142,13 +187,15 @@ def _figures(
     }
 
 
-def _state(index: pd.DataFrame, split: Split | None) -> str:
+def _state(index: pd.DataFrame, split: Split | None, decisions: Decisions) -> str:
     """Return a hash of everything the findings depend on."""
     columns = [
         index[name].fillna("") for name in ("slice_id", "content_hash", "label", "patient_id", "source")
     ]
     rows = "\n".join("\0".join(values) for values in zip(*columns, strict=True))
-    return hashlib.sha256(f"{rows}{split.hash if split else ''}".encode()).hexdigest()[:16]
+    excluded = ",".join(sorted(decisions.excluded))
+    split_hash = split.hash if split else ""
+    return hashlib.sha256(f"{VERSION}{rows}{split_hash}{excluded}".encode()).hexdigest()[:16]
 
 
 def _file(workspace: Workspace, name: str) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet
 
 from pipeline.data.clusters import load_clusters
 from pipeline.data.datasets import (
@@ -201,8 +202,10 @@ def _rows_of_last_pass(workspace: Workspace, name: str) -> dict[_Key, _Rows]:
     manifest = read_manifest(workspace, name)
     if manifest is None or manifest.get("version") != VERSION:
         return {}
-    columns = list(MEASURED)
-    table = pd.read_parquet(index_file(workspace, name), columns=columns).astype(object)
+    path = index_file(workspace, name)
+    there = set(pyarrow.parquet.read_schema(path).names)
+    columns = [column for column in MEASURED if column in there]  # an older Hilum's audit measured less
+    table = pd.read_parquet(path, columns=columns).astype(object)
     table = table.where(table.notna(), None)
     rows: dict[_Key, _Rows] = defaultdict(list)
     for values in zip(*(table[column] for column in columns), strict=True):

@@ -21,7 +21,7 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
 def answer(request: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """Answer one request: `{"verb": "read" | "describe" | "lungs", "path" or a payload, ...}`."""
+    """Answer one request: `{"verb": "read" | "describe" | "measure", "path" or a payload, ...}`."""
     source = Path(request["path"]) if request.get("path") is not None else payload
     key = bytes.fromhex(request["key"]) if request.get("key") else None
     try:
@@ -47,20 +47,14 @@ def _describe(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tup
     return {"rows": rows}, fingerprints.tobytes()
 
 
-def _lungs(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
-    """Return the share of the body that lungs take up, of each frame; None where it can't be read."""
-    from pipeline.preprocessing.apply import preprocess_slice
-    from pipeline.preprocessing.recipe import PRESETS
+def _measure(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
+    """Return what the audit measures of each frame; None where it can't be read."""
+    from pipeline.data.measures import measure_slice
 
-    fractions = [
-        None
-        if isinstance(read, SliceError)
-        else preprocess_slice(
-            read.image, intensity=read.intensity, recipe=PRESETS["hilum"]
-        ).verdict.lung_fraction
-        for read in decode_frames(source)
+    found = [
+        None if isinstance(read, SliceError) else measure_slice(read) for read in decode_frames(source, key=key)
     ]
-    return {"lung_fractions": fractions}, b""
+    return {"measures": found}, b""
 
 
-_VERBS = {"read": _read, "describe": _describe, "lungs": _lungs}
+_VERBS = {"read": _read, "describe": _describe, "measure": _measure}

@@ -19,14 +19,15 @@ GIVEN = frozenset({"label", "patient_id", "study_uid", "series_uid", "source"}) 
 TEXT = (
     "slice_id", "path", "label", "patient_id", "study_uid", "series_uid", "kernel", "manufacturer",
     "modality", "source", "format", "intensity", "note", "content_hash", "perceptual_hash", "status",
-    "error", *HEADER_IDS,
+    "error", "chest_doubt", *HEADER_IDS,
 )  # fmt: skip
 WHOLE = ("frame", "bytes", "mtime_ns")
-WHOLE_OR_NULL = ("width", "height", "channels", "bit_depth", "p01", "p50", "p99")
+WHOLE_OR_NULL = ("width", "height", "channels", "bit_depth", "p01", "p50", "p99", "audit_version")
 REAL = (
     "slice_location", "pixel_spacing", "window_center", "window_width", "intensity_min", "intensity_max",
     "intensity_mean", "intensity_std", "entropy", "sharpness", "border_mean", "dark_fraction",
-    "lung_fraction",
+    "lung_fraction", "marks", "body_cut", "blur", "noise", "missing_rows", "lung_black", "tissue_white",
+    "lung_contrast",
 )  # fmt: skip
 COLUMNS = (
     "slice_id", "path", "frame", "label", "patient_id", "study_uid", "series_uid", "slice_location",
@@ -34,7 +35,8 @@ COLUMNS = (
     "format", "intensity", "width", "height", "channels", "channels_equal", "bit_depth", "bytes",
     "mtime_ns", "content_hash", "perceptual_hash", "intensity_min", "intensity_max", "intensity_mean",
     "intensity_std", "p01", "p50", "p99", "entropy", "sharpness", "border_mean", "dark_fraction",
-    "lung_fraction", "note", "status", "error", *HIDDEN,
+    "lung_fraction", "chest_doubt", "marks", "body_cut", "blur", "noise", "missing_rows", "lung_black",
+    "tissue_white", "lung_contrast", "audit_version", "note", "status", "error", *HIDDEN,
 )  # fmt: skip
 # What the pixels and the header alone say: kept from one pass to the next while a file does not change.
 MEASURED = tuple(name for name in COLUMNS if name not in GIVEN | {"slice_id"})
