@@ -19,6 +19,7 @@ import typer
 from pipeline import console
 from pipeline.errors import HilumError, user_errors
 from pipeline.jobs import JobStopped, JobStore, Reporter
+from pipeline.storage import explained
 from pipeline.workspace import Workspace
 
 app = typer.Typer(
@@ -366,7 +367,8 @@ def _answer(value: Any, as_json: bool, as_text: Any) -> None:
 def run_command_line() -> int:
     """Run the verb in sys.argv; return the exit status."""
     try:
-        app()
+        with explained():
+            app()
         return 0
     except JobStopped as stopped:
         sys.stderr.write(f"{stopped}\n")

@@ -31,6 +31,7 @@ import psutil
 
 from pipeline.errors import HilumError, user_errors
 from pipeline.progress import JobStopped, Progress, no_progress, show_progress
+from pipeline.storage import explained
 from pipeline.workspace import Workspace
 
 __all__ = [
@@ -263,7 +264,7 @@ class JobStore:
         reporter = Reporter(self, job_id)
         previous = _on_terminate(reporter)
         try:
-            with reporter.beating():
+            with explained(), reporter.beating():
                 yield reporter
             self._end(job_id, "finished", reporter.message)
         except (JobStopped, KeyboardInterrupt):

@@ -31,6 +31,7 @@ from typing import IO, Any
 import pandas as pd
 
 from pipeline.errors import HilumError
+from pipeline.storage import WorkspaceUnwritableError, refusal
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -43,10 +44,6 @@ class InvalidNameError(HilumError):
 
 class WorkspaceFormatError(HilumError):
     """The folder was written by a newer Hilum, or is not a workspace."""
-
-
-class WorkspaceUnwritableError(HilumError):
-    """The folder cannot be made or written: permission, full disk, a file in its place."""
 
 
 def checked_name(name: str) -> str:
@@ -83,6 +80,7 @@ class Workspace:
             for folder in _FOLDERS:
                 (root / folder).mkdir(parents=True, exist_ok=True)
             workspace._check_format()
+            workspace._check_writable()
         except OSError as error:
             raise WorkspaceUnwritableError(
                 f"The workspace {root} cannot be written ({error.strerror}). Name another folder with "
@@ -94,12 +92,24 @@ class Workspace:
         marker = self.root / "workspace.json"
         if not marker.exists():
             atomic_write_json(marker, {"format": FORMAT})
-        found = read_json(marker).get("format")
+        try:
+            found = read_json(marker)["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkspaceFormatError(
+                f'{marker} is damaged: it should hold {{"format": {FORMAT}}}. Restore it from a backup, or '
+                "name another folder with --workspace or HILUM_WORKSPACE."
+            ) from error
         if found != FORMAT:
             raise WorkspaceFormatError(
                 f"The workspace {self.root} has format {found}, and this Hilum knows format {FORMAT}. "
                 "Use the Hilum that wrote it, or another folder."
             )
+
+    def _check_writable(self) -> None:
+        """Refuse a read-only folder at once: even reading it writes to SQLite's journals."""
+        for folder in (self.root, *(self.root / name for name in _FOLDERS)):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "it is read-only", str(folder))
 
     @property
     def datasets(self) -> Path:
@@ -164,9 +174,9 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         WorkspaceUnwritableError: the disk is full or the folder cannot be written. The old file stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-")
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -176,16 +186,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkspaceUnwritableError(
-                f"The disk is full: {path.name} could not be written to {path.parent}. "
-                "Make room and try again; what was there before is untouched."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise WorkspaceUnwritableError(
-                f"{path} cannot be written ({error.strerror}). Check the folder's permissions."
-            ) from error
-        raise
+        raise refusal(error, path) or error from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

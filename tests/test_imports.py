@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOUNDATIONS = {"errors", "workspace", "progress", "jobs", "locks", "run_info", "runs"}
+FOUNDATIONS = {"errors", "storage", "workspace", "progress", "jobs", "locks", "run_info", "runs"}
 # A room may import the rooms to its right.
 ROOMS = ["training", "evaluation", "inference", "explanation", "cache", "data", "preprocessing"]
 SCREENLESS = {"streamlit", "dashboard"}

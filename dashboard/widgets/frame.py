@@ -16,6 +16,7 @@ from dashboard import loaders
 from dashboard.widgets.parts import NOTICE
 from dashboard.widgets.theme_keeper import keep_theme
 from pipeline.errors import user_errors
+from pipeline.storage import explained
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 STATUS_SECONDS = 3.0  # between two looks at the jobs, while any is active
@@ -84,11 +85,13 @@ def _status_line() -> None:
 def guarded(sentence: str = "This part of the page could not be shown.") -> Iterator[None]:
     """Turn whatever goes wrong inside into one plain sentence; usable as a decorator too.
 
-    An error made for the user (HilumError, ModelError) is shown as it is. Any other is logged with a
-    reference, and the page shows `sentence` with that reference; a traceback never reaches the browser.
+    An error made for the user (HilumError, ModelError) is shown as it is, a full disk or forbidden folder in
+    its sentence. Any other is logged with a reference, and the page shows `sentence` with that reference; a
+    traceback never reaches the browser.
     """
     try:
-        yield
+        with explained():
+            yield
     except user_errors() as error:
         st.error(_plain(str(error)), icon=":material/error:")
     except Exception:

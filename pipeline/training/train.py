@@ -12,6 +12,7 @@ from pipeline.cache.build import build_cache
 from pipeline.errors import user_errors
 from pipeline.jobs import JobStopped, JobStore, Progress, no_progress
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
+from pipeline.storage import explained
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError
 from pipeline.training.journal import Journal
@@ -131,7 +132,8 @@ def set_up_backend(config: TrainConfig) -> None:
 def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
     """Give the run its end, whatever it is; say in its log why it failed."""
     try:
-        yield
+        with explained():
+            yield
     except (JobStopped, KeyboardInterrupt):
         store.finish(run.id, "stopped")
         raise
