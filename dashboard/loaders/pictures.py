@@ -57,11 +57,9 @@ def _index(root: str, dataset: str, mark: float) -> pd.DataFrame:
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def _slice(root: str, dataset: str, path: str, frame: int, mtime_ns: int) -> SliceImage:
-    from pipeline.data.datasets import slice_path
-    from pipeline.data.reading import read_slice
+    from pipeline.data.reading import load_slice
 
-    opened = Workspace.open(root)
-    return read_slice(slice_path(opened, dataset, {"path": path}), frame=frame, key=opened.pseudonym_key())
+    return load_slice(Workspace.open(root), dataset, {"path": path, "frame": frame})
 
 
 @st.cache_data(show_spinner=False, max_entries=3000)

@@ -101,8 +101,8 @@ def preview_slices(dataset: str, recipe: str, *, count: int) -> list[tuple[str, 
 def _preview(
     root: str, dataset: str, recipe: str, count: int, stamps: tuple[float, float]
 ) -> list[tuple[str, np.ndarray]]:
-    from pipeline.data.datasets import load_index, slice_path
-    from pipeline.data.reading import read_slice
+    from pipeline.data.datasets import load_index
+    from pipeline.data.reading import load_slice
     from pipeline.data.slice_image import SliceError
     from pipeline.preprocessing.apply import preprocess_output
     from pipeline.preprocessing.recipe import load_recipe
@@ -112,7 +112,7 @@ def _preview(
     found = []
     for row in _of_classes_in_turn(load_index(opened, dataset), count * 2):
         try:
-            read = read_slice(slice_path(opened, dataset, row), frame=int(row["frame"]))
+            read = load_slice(opened, dataset, row)
         except SliceError:
             continue  # the Explore page says why; the preview shows others
         image = preprocess_output(read.image, intensity=read.intensity, recipe=chosen)

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.decode import decode_frames, detect_format, read_failure, read_head
+from pipeline.data.decode import decode_frames, identify
+from pipeline.data.formats import detect_format
+from pipeline.data.opening import read_failure, read_head
 from pipeline.data.slice_image import DicomHeader, SliceError, SliceImage
 from pipeline.data.statistics import FINGERPRINT_SIDE, describe_slice
 
 _IDENTIFIERS = ("patient_id", "study_uid", "series_uid")
 
 
-def describe_file(path: Path, *, key: bytes | None = None) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
+def describe_file(
+    path: Path, *, key: bytes | None = None, on_frame: Callable[[], None] = lambda: None
+) -> tuple[list[dict[str, Any]], NDArray[np.uint8]]:
     """Read a file and describe each frame.
+
+    Args:
+        path: a file, or a member of an archive (`archive.zip/name`).
+        key: for the header's identifiers.
+        on_frame: called before each frame.
 
     Returns:
         One dictionary a frame (`status` is "ok" or an error code), and the fingerprints of all of them, (n,
-        32, 32) uint8, zeros where a frame could not be read. Never raises for what the file is.
+        32, 32) uint8, zeros where a frame could not be read.
+
+    Raises:
+        SliceError: `archive`, where it is a ZIP: its members are described one by one. Nothing else is raised
+            for what the file is.
     """
     rows: list[dict[str, Any]] = []
     fingerprints: list[NDArray[np.uint8]] = []
     try:
-        before = path.stat()
-        for frame, read in enumerate(decode_frames(path, key=key)):
+        before = identify(path)
+        for frame, read in enumerate(decode_frames(path, key=key, on_frame=on_frame)):
             row, fingerprint = _describe_frame(read, frame)
             rows.append(row)
             fingerprints.append(fingerprint)
-        after = path.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        if identify(path) != before:
             raise SliceError(
                 "changed", "The file changed while it was read: index again when it is complete."
             )
@@ -40,6 +53,8 @@ def describe_file(path: Path, *, key: bytes | None = None) -> tuple[list[dict[st
     except MemoryError:
         rows, fingerprints = _failed(path, SliceError("too-large", "It takes more memory than one file may."))
     except SliceError as error:
+        if error.code == "archive":
+            raise
         rows, fingerprints = _failed(path, error)
     except Exception as error:  # one file's oddity must not end the worker that others wait for
         reason = f"Its decoder broke down ({type(error).__name__})."

@@ -23,6 +23,7 @@ from pydicom.multival import MultiValue
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from pipeline.data.gdcm_jpeg import by_gdcm_alone, decode_by_gdcm
 from pipeline.data.pseudonyms import pseudonym
 from pipeline.data.raster import COLOUR_NOTE
 from pipeline.data.slice_image import (
@@ -81,7 +82,8 @@ def open_dicom(source: Path | bytes) -> DicomFile:
         raise SliceError("corrupt", f"The DICOM header is damaged ({type(error).__name__}).") from error
     if not any(keyword in dataset for keyword in _PIXELS):
         kind = _text(dataset, "SOPClassUID")
-        name = UID(kind).name if kind else "of unknown kind"
+        known = kind is not None and UID(kind).name != kind
+        name = UID(kind).name if known else "of unknown kind"
         raise SliceError("no-pixels", f"This DICOM file ({name}) holds no pixels.")
     check_size(rows, columns)
     if not 1 <= frames <= MAX_FRAMES:
@@ -137,9 +139,11 @@ def read_header(dataset: Dataset, frame: int, key: bytes | None) -> DicomHeader:
     return DicomHeader(
         slice_location=_slice_location(dataset, frame),
         pixel_spacing=_pixel_spacing(dataset, frame),
-        kernel=_text(dataset, "ConvolutionKernel"),
-        manufacturer=_text(dataset, "Manufacturer"),
-        modality=_text(dataset, "Modality"),
+        image_position=_joined(_position(dataset, frame)),
+        image_orientation=_joined(_orientation(dataset, frame)),
+        kernel=_short(dataset, "ConvolutionKernel"),
+        manufacturer=_short(dataset, "Manufacturer"),
+        modality=_short(dataset, "Modality"),
         window_center=_number(dataset.get("WindowCenter")),
         window_width=_number(dataset.get("WindowWidth")),
         patient_id=pseudonym(_text(dataset, "PatientID"), key=key, kind="patient"),
@@ -182,6 +186,8 @@ def _prepare(dataset: Dataset, syntax: UID) -> None:
 
 
 def _decode_pixels(file: DicomFile, frame: int) -> NDArray[Any]:
+    if by_gdcm_alone(file.dataset, file.syntax):
+        return decode_by_gdcm(file.dataset, file.syntax, frame=frame, frames=file.frames)
     try:
         get_decoder(file.syntax)
     except NotImplementedError as error:
@@ -193,7 +199,9 @@ def _decode_pixels(file: DicomFile, frame: int) -> NDArray[Any]:
     except RuntimeError as error:
         if "does not support" in str(error) or "missing dependencies" in str(error):
             raise _unsupported(file.syntax) from error
-        raise SliceError("corrupt", f"Its pixels ({file.syntax.name}) could not be decoded.") from error
+        raise SliceError(
+            "corrupt", f"Its pixels ({_syntax_name(file.syntax)}) could not be decoded."
+        ) from error
     except Exception as error:
         raise SliceError("corrupt", f"Its pixels could not be decoded ({type(error).__name__}).") from error
 
@@ -201,9 +209,14 @@ def _decode_pixels(file: DicomFile, frame: int) -> NDArray[Any]:
 def _unsupported(syntax: UID) -> SliceError:
     return SliceError(
         "transfer-syntax",
-        f"No free decoder reads its transfer syntax, {syntax.name} ({syntax}); convert it, for example with "
-        "dcmdjpeg of DCMTK.",
+        f"No free decoder reads its transfer syntax, {_syntax_name(syntax)}; convert it, for example with "
+        "dcmdjpeg or gdcmconv --raw.",
     )
+
+
+def _syntax_name(syntax: UID) -> str:
+    """Return a registered syntax's name and UID. Another text in its place may be anything: it stays out."""
+    return f"{syntax.name} ({syntax})" if syntax.name != str(syntax) else "one that is not registered"
 
 
 def _colour_slice(file: DicomFile, stored: NDArray[Any], frame: int, key: bytes | None) -> SliceImage:
@@ -253,14 +266,25 @@ def _rescale(dataset: Dataset, frame: int) -> tuple[float, float] | None:
 
 def _slice_location(dataset: Dataset, frame: int) -> float | None:
     """Return the position along the slice normal in mm: the position projected, else what the header says."""
-    plane = _functional(dataset, frame, "PlanePositionSequence") or dataset
-    turned = _functional(dataset, frame, "PlaneOrientationSequence") or dataset
-    position = _numbers(plane.get("ImagePositionPatient"), 3)
-    orientation = _numbers(turned.get("ImageOrientationPatient"), 6)
+    position, orientation = _position(dataset, frame), _orientation(dataset, frame)
     if position is None or orientation is None:
         return _number(dataset.get("SliceLocation"))
     normal = np.cross(orientation[:3], orientation[3:])
     return round(float(np.dot(normal, position)), 3)
+
+
+def _position(dataset: Dataset, frame: int) -> list[float] | None:
+    plane = _functional(dataset, frame, "PlanePositionSequence") or dataset
+    return _numbers(plane.get("ImagePositionPatient"), 3)
+
+
+def _orientation(dataset: Dataset, frame: int) -> list[float] | None:
+    turned = _functional(dataset, frame, "PlaneOrientationSequence") or dataset
+    return _numbers(turned.get("ImageOrientationPatient"), 6)
+
+
+def _joined(numbers: list[float] | None) -> str | None:
+    return " ".join(f"{number + 0.0:.6g}" for number in numbers) if numbers is not None else None
 
 
 def _pixel_spacing(dataset: Dataset, frame: int) -> float | None:
@@ -290,6 +314,12 @@ def _text(dataset: Dataset, keyword: str) -> str | None:
         return None
     text = str(value[0] if isinstance(value, list | tuple | MultiValue) and value else value)
     return text.strip().strip("\0") or None
+
+
+def _short(dataset: Dataset, keyword: str) -> str | None:
+    """Return an element that is kept as it stands, cut to the length that DICOM allows it."""
+    text = _text(dataset, keyword)
+    return text[:64] if text is not None else None
 
 
 def _number(value: Any) -> float | None:

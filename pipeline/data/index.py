@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -33,7 +33,7 @@ from pipeline.data.describe import failed_row
 from pipeline.data.journal import Journal
 from pipeline.data.labels import CsvLabels, label_from_path, order_labels, read_labels_csv
 from pipeline.data.parallel import describe_files
-from pipeline.data.scan import SYNTHETIC_MARKER, FoundFile, Scan, SourceError, scan_folder
+from pipeline.data.scan import SYNTHETIC_MARKER, FoundFile, Scan, SourceError, scan_folder, without_litter
 from pipeline.data.slice_image import SliceError
 from pipeline.data.table import BYTES, MEASURED, OK, UNLABELLED, build_table, slice_id
 from pipeline.jobs import Progress, no_progress
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 LABELS_FILE = "labels.csv"
-VERSION = 2  # of what is measured of a slice: a greater one reads every file again
+VERSION = 3  # of what is measured of a slice: a greater one reads every file again
 # Reasons that may be gone the next time, though the file is the same.
 _TRANSIENT = frozenset({"permission-denied", "timeout", "crashed", "changed", "read-error", "missing-file"})
 _Key = tuple[str, int, int]
@@ -111,8 +111,8 @@ def build_index(
             f" ({len(found.passed_over)} documents and tables were passed over)" if found.passed_over else ""
         )
         raise SourceError(
-            f"The folder {source} holds no slices{passed}. Put PNG, JPEG, TIFF, BMP or DICOM files into it, "
-            "one folder a class (for example pCT, nCT, NiCT)."
+            f"The folder {source} holds no slices{passed}. Put PNG, JPEG, TIFF, BMP, DICOM or NIfTI files "
+            "into it, or ZIP archives of them, one folder a class (for example pCT, nCT, NiCT)."
         )
     _refuse_other_folder(workspace, name, source, found)
     with only_one(folder / ".lock", waiting=lambda: progress(0, 1, "Another process indexes this data set")):
@@ -139,7 +139,11 @@ def _refuse_other_folder(workspace: Workspace, name: str, source: Path, found: S
     manifest = read_manifest(workspace, name)
     if manifest is None or Path(manifest["source"]) == source:
         return
-    known = set(load_index(workspace, name)["path"])
+    known = {
+        str(place)
+        for path in load_index(workspace, name)["path"]
+        for place in (PurePosixPath(path), *PurePosixPath(path).parents)  # of a member: its archive
+    }
     if known and not known & {file.path for file in found.files}:
         raise DatasetExistsError(
             f"The data set {name!r} is the folder {manifest['source']}, and {source} has no file in common "
@@ -154,38 +158,53 @@ def _journal(workspace: Workspace, name: str) -> Journal:
 def _collect_rows(
     workspace: Workspace, source: Path, name: str, found: Scan, progress: Progress
 ) -> tuple[dict[str, _Rows], int]:
-    """Return the rows of every file by its path, and how many files had to be read."""
+    """Return the rows of every file by its path, and how many files had to be read.
+
+    Archives are looked into at every pass; their members are files like others.
+    """
     known = {**_rows_of_last_pass(workspace, name), **_journal(workspace, name).load(binary=BYTES)}
     rows: dict[str, _Rows] = {}
-    to_read: list[FoundFile] = []
-    for file in found.files:
-        kept = known.get((file.path, file.bytes, file.mtime_ns))
-        if file.problem is not None:
-            rows[file.path] = [failed_row(file.problem)]
-        elif kept and not any(row["status"] in _TRANSIENT for row in kept):
-            rows[file.path] = kept
-        else:
-            to_read.append(file)
-    rows |= _read_files(workspace, source, name, to_read, progress)
-    for file in found.files:
-        for row in rows[file.path]:
-            row |= {"path": file.path, "bytes": file.bytes, "mtime_ns": file.mtime_ns}
-    return rows, len(to_read)
+    files, read = found.files, 0
+    while files:
+        to_read: list[FoundFile] = []
+        for file in files:
+            kept = known.get((file.path, file.bytes, file.mtime_ns))
+            if file.problem is not None:
+                rows[file.path] = [failed_row(file.problem)]
+            elif kept and not any(row["status"] in _TRANSIENT for row in kept):
+                rows[file.path] = kept
+            else:
+                to_read.append(file)
+        described, members = _read_files(workspace, source, name, to_read, progress)
+        read += len(described)
+        rows |= described
+        for file in files:
+            for row in rows.get(file.path, []):
+                row |= {"path": file.path, "bytes": file.bytes, "mtime_ns": file.mtime_ns}
+                row["archive"] = file.archive
+        files, documents = without_litter(members)
+        found.passed_over.extend(documents)
+    return rows, read
 
 
 def _read_files(
     workspace: Workspace, source: Path, name: str, files: list[FoundFile], progress: Progress
-) -> dict[str, _Rows]:
+) -> tuple[dict[str, _Rows], list[FoundFile]]:
+    """Return the rows of files by path, and the members of those that are archives."""
     rows: dict[str, _Rows] = {}
+    members: list[FoundFile] = []
     began = time.monotonic()
     if files:
         progress(0, len(files), f"{len(files):,} files to read")
     with _journal(workspace, name) as journal:
         reading = describe_files(source, files, key=workspace.pseudonym_key())
         try:
-            for done, (file, described) in enumerate(reading, start=1):
-                rows[file.path] = described
-                journal.add(file, described)
+            for done, (file, described, inside) in enumerate(reading, start=1):
+                if inside:
+                    members += inside
+                else:
+                    rows[file.path] = described
+                    journal.add(file, described)
                 if done % 16 == 0 or done == len(files):
                     rate = done / max(time.monotonic() - began, 1e-6)
                     left = (len(files) - done) / rate
@@ -194,7 +213,7 @@ def _read_files(
                     )
         finally:
             reading.close()
-    return rows
+    return rows, members
 
 
 def _rows_of_last_pass(workspace: Workspace, name: str) -> dict[_Key, _Rows]:
@@ -223,7 +242,7 @@ def _finish_table(name: str, rows: Mapping[str, _Rows], labels: CsvLabels) -> pd
     for row in complete:
         given = labels.rows.get(row["path"], {})
         row["slice_id"] = slice_id(name, row["path"], row["frame"])
-        row["label"] = label_from_path(row["path"])
+        row["label"] = label_from_path(row["path"], archive=row.pop("archive", None))
         for column in ("patient_id", "study_uid", "series_uid"):
             row[column] = row.get(f"header_{column}")
         row |= given

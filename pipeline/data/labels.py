@@ -79,20 +79,31 @@ def canonical_label(name: str) -> str:
     return _ALIASES.get(re.sub(r"[\W_]+", "", stripped.lower()), stripped)
 
 
-def label_from_path(path: str) -> str | None:
+def label_from_path(path: str, *, archive: str | None = None) -> str | None:
     """Return the label that a path's folders below SOURCE give, None for a file in SOURCE itself.
 
     The first folder that names a known class counts, at any depth; else the first that says more than `train`
-    or `images`.
+    or `images`. An archive is a folder of its name without `.zip`, asked last where no known class is named.
 
     >>> label_from_path("train/nCT/patient 7/a.png"), label_from_path("pneumonia/a.png")
     ('negative', 'pneumonia')
+    >>> label_from_path("all.zip/pneumonia/a.png", archive="all.zip")
+    'pneumonia'
+    >>> label_from_path("pCT.zip/a.png", archive="pCT.zip")
+    'positive'
     """
-    folders = PurePosixPath(path).parts[:-1]
+    folders = list(PurePosixPath(path).parts[:-1])
+    last = []
+    if archive is not None:
+        place = len(PurePosixPath(archive).parts) - 1
+        folders[place] = re.sub(r"\.zip$", "", folders[place], flags=re.IGNORECASE)
+        last = [folders[place]]
     known = [label for label in map(canonical_label, folders) if label in KNOWN_LABELS]
     if known:
         return known[0]
-    telling = [folder for folder in folders if folder.lower() not in _NO_CLASS]
+    if archive is not None:
+        del folders[place]
+    telling = [folder for folder in [*folders, *last] if folder.lower() not in _NO_CLASS]
     return canonical_label(telling[0]) if telling else None
 
 

@@ -15,9 +15,10 @@ from pipeline.data.scan import FoundFile
 from pipeline.data.slice_image import SliceError
 from pipeline.data.statistics import FINGERPRINT_SIDE
 
-Described = tuple[FoundFile, list[dict[str, Any]]]
+Described = tuple[FoundFile, list[dict[str, Any]], list[FoundFile]]
 Answered = tuple[FoundFile, dict[str, Any], bytes]
 AHEAD = 32  # files a worker is given at once
+AHEAD_CHARACTERS = 4000  # of their paths: with more, pipes fill up while each waits for the other
 SECONDS_PER_MIB = 0.25  # large files hold many frames
 _CELL = FINGERPRINT_SIDE * FINGERPRINT_SIDE
 
@@ -25,7 +26,7 @@ _CELL = FINGERPRINT_SIDE * FINGERPRINT_SIDE
 def describe_files(
     source: Path, files: Sequence[FoundFile], *, key: bytes | None, workers: int = WORKERS
 ) -> Generator[Described]:
-    """Yield each file with its rows, as they come (not in order).
+    """Yield each file with its rows, as they come (not in order), and an archive with its members instead.
 
     A file that hangs or crashes its worker is a row with the code `timeout` or `crashed`.
     """
@@ -34,9 +35,11 @@ def describe_files(
     try:
         for file, answer, fingerprints in working:
             if "error" in answer:
-                yield file, [failed_row(SliceError(*answer["error"]))]
+                yield file, [failed_row(SliceError(*answer["error"]))], []
+            elif "members" in answer:
+                yield file, [], members_of(file, answer["members"])
             else:
-                yield file, _with_bytes(answer["rows"], fingerprints)
+                yield file, _with_bytes(answer["rows"], fingerprints), []
     finally:
         working.close()
 
@@ -101,16 +104,26 @@ class _Feeder(threading.Thread):
 
     def _ask(self, worker: Worker, waiting: deque[FoundFile]) -> None:
         while waiting and not self._stopping.is_set():
-            for file in waiting:
-                worker.send(self._request | {"path": str(self._source / file.path)})
+            sent = 0
             try:
                 while waiting and not self._stopping.is_set():
+                    sent = self._send_ahead(worker, waiting, sent)
                     patience = TIMEOUT_SECONDS + waiting[0].bytes / 2**20 * SECONDS_PER_MIB
                     answer, payload = worker.receive(timeout=patience)
                     self._put((waiting.popleft(), answer, payload))
+                    sent -= 1
             except WorkerDiedError as died:
                 error = died.as_slice_error()
                 self._put((waiting.popleft(), {"error": [error.code, error.reason]}, b""))
+
+    def _send_ahead(self, worker: Worker, waiting: deque[FoundFile], sent: int) -> int:
+        """Ask about files that were not asked about yet, at least one; return how many are waited for."""
+        outstanding = sum(len(waiting[at].path) for at in range(sent))
+        while sent < len(waiting) and (sent == 0 or outstanding + len(waiting[sent].path) < AHEAD_CHARACTERS):
+            worker.send(self._request | {"path": str(self._source / waiting[sent].path)})
+            outstanding += len(waiting[sent].path)
+            sent += 1
+        return sent
 
     def _put(self, result: Answered | Exception) -> None:
         while not self._stopping.is_set():
@@ -119,6 +132,20 @@ class _Feeder(threading.Thread):
                 return
             except queue.Full:
                 continue
+
+
+def members_of(file: FoundFile, members: Sequence[tuple[str, int, list[str] | None]]) -> list[FoundFile]:
+    """Return the members of an archive as files below it, with its time."""
+    return [
+        FoundFile(
+            f"{file.path}/{name}",
+            size,
+            file.mtime_ns,
+            SliceError(*problem) if problem is not None else None,
+            archive=file.path,
+        )
+        for name, size, problem in members
+    ]
 
 
 def _with_bytes(rows: list[dict[str, Any]], fingerprints: bytes) -> list[dict[str, Any]]:

@@ -1,48 +1,108 @@
 """Reading one slice: the way every room gets its pixels.
 
-PNG, JPEG and BMP are decoded here, after their header was checked. DICOM and TIFF, whose parsers can hang,
-crash or inflate without limit, are decoded in a worker process under limits of time and memory.
+PNG, JPEG and BMP are decoded here, after their header was checked. DICOM, NIfTI, TIFF and everything in
+archives, whose parsers can hang, crash or inflate without limit, are decoded in a worker process under limits
+of time and memory. A share that does not answer is given up after as long.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from pipeline.data.decode import decode_slice, read_head
-from pipeline.data.formats import detect_format
+from pipeline.data import sandbox
+from pipeline.data.archive import split_archive_path
+from pipeline.data.datasets import slice_path
+from pipeline.data.decode import decode_slice
+from pipeline.data.formats import HEAD_BYTES, detect_format
+from pipeline.data.opening import open_file, read_failure
 from pipeline.data.sandbox import WorkerDiedError, borrowed_worker
-from pipeline.data.slice_image import DicomHeader, SliceError, SliceImage
+from pipeline.data.slice_image import MAX_RASTER_BYTES, DicomHeader, SliceError, SliceImage
+from pipeline.workspace import Workspace
 
-__all__ = ["DicomHeader", "SliceError", "SliceImage", "read_slice", "read_slice_bytes"]
+__all__ = ["DicomHeader", "SliceError", "SliceImage", "load_slice", "read_slice", "read_slice_bytes"]
 
 _IN_PROCESS = frozenset({"png", "jpeg", "bmp"})
+
+
+def load_slice(workspace: Workspace, dataset: str, row: Mapping[str, Any] | pd.Series) -> SliceImage:
+    """Read the slice of an index row (`path`, `frame`), wherever it lies: in a file, a volume, an archive.
+
+    Raises:
+        SliceError: it cannot be read any more.
+        DatasetNotFoundError: there is no such data set.
+    """
+    path = slice_path(workspace, dataset, row)
+    return read_slice(path, frame=int(row["frame"]), key=workspace.pseudonym_key())
 
 
 def read_slice(path: str | Path, *, frame: int = 0, key: bytes | None = None) -> SliceImage:
     """Read one frame of a file.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP or DICOM file; the content decides, not the name.
-        frame: which frame or page, from 0.
+        path: a PNG, JPEG, TIFF, BMP, DICOM or NIfTI file, or one in a ZIP archive (`archive.zip/name`); the
+            content decides, not the name.
+        frame: which frame, page or plane, from 0.
         key: the workspace's key for the header's identifiers; without it they are left out.
 
     Raises:
         SliceError: with one of the index's status codes and a sentence.
     """
     file = Path(path)
-    if detect_format(read_head(file)) in _IN_PROCESS:
-        return decode_slice(file, frame=frame)
+    data = _read_picture(file)
+    if data is not None:
+        return decode_slice(data, frame=frame)
     return _read_in_sandbox({"path": str(file.absolute())}, b"", frame, key)
 
 
 def read_slice_bytes(data: bytes, *, frame: int = 0, key: bytes | None = None) -> SliceImage:
     """Read one frame from a file's bytes, for example an upload's. See `read_slice`."""
-    if detect_format(read_head(data)) in _IN_PROCESS:
+    format = detect_format(data[:HEAD_BYTES])
+    if format in _IN_PROCESS:
         return decode_slice(data, frame=frame)
+    if format == "zip":
+        reason = "This is a ZIP archive: index it as a data set, or unpack it and choose one of its slices."
+        raise SliceError("archive", reason)
     return _read_in_sandbox({}, data, frame, key)
+
+
+def _read_picture(path: Path) -> bytes | None:
+    """Return the bytes of a picture that is decoded here, None for all else.
+
+    Read by a thread that can be left behind: a share that went away keeps its reader for minutes.
+
+    Raises:
+        SliceError: it can't be read, is of no known format, or the share does not answer (`timeout`).
+    """
+    found: list[bytes | SliceError | None] = []
+    reader = threading.Thread(target=lambda: found.append(_picture_or_reason(path)), daemon=True)
+    reader.start()
+    reader.join(sandbox.TIMEOUT_SECONDS)
+    if not found:
+        raise SliceError(
+            "timeout", f"Reading it took more than {sandbox.TIMEOUT_SECONDS:.0f} s and was given up."
+        )
+    if isinstance(found[0], SliceError):
+        raise found[0]
+    return found[0]
+
+
+def _picture_or_reason(path: Path) -> bytes | SliceError | None:
+    try:
+        with open_file(path) as file:
+            head = file.read(HEAD_BYTES)
+            if detect_format(head) not in _IN_PROCESS:
+                return None
+            return head + file.read(MAX_RASTER_BYTES + 1 - len(head))
+    except OSError as error:
+        return read_failure(error)
+    except SliceError as error:
+        return None if error.code == "missing-file" and split_archive_path(path) is not None else error
 
 
 def _read_in_sandbox(source: dict[str, Any], payload: bytes, frame: int, key: bytes | None) -> SliceImage:

@@ -16,19 +16,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.data.slice_image import SliceError
 from pipeline.errors import HilumError
 
-TIMEOUT_SECONDS = 8.0
+TIMEOUT_SECONDS = 8.0  # without an answer, or a sign that the next frame is at hand
+MOST_SECONDS = 600.0  # for a whole file of many frames
+SIGN_SECONDS = 1.0
 START_SECONDS = 60.0
-MEMORY_BYTES = 2 * 2**30  # of addresses: what is used stays well below
+DEATH_SECONDS = 2.0  # a process that hangs in the kernel (a dead network share) outlives its being killed
 WORKERS = 2
 _HEAD = struct.Struct("<II")
 _HOME = Path(__file__).resolve().parents[2]
+_COMMAND = (sys.executable, "-m", "pipeline.data.sandbox")
 
 
 class SandboxError(HilumError):
@@ -71,13 +74,17 @@ class Worker:
         """Return the next answer.
 
         Raises:
-            WorkerDiedError: it crashed, or took longer than `timeout` seconds and was killed. Requests
-                without an answer are lost; the next `send` starts a new process.
+            WorkerDiedError: it crashed, or gave no sign for longer than `timeout` seconds and was killed.
+                Requests without an answer are lost; the next `send` starts a new process.
         """
         process = self._start()
-        self._deadline = time.monotonic() + timeout
+        last = time.monotonic() + max(timeout, MOST_SECONDS)
         try:
-            return _read(_pipe(process.stdout))
+            while True:
+                self._deadline = min(time.monotonic() + timeout, last)
+                answer, payload = _read(_pipe(process.stdout))
+                if "working" not in answer:
+                    return answer, payload
         except (OSError, EOFError) as error:
             raise self._died() from error
         finally:
@@ -92,13 +99,14 @@ class Worker:
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     _pipe(pipe).close()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=DEATH_SECONDS)
 
     def _died(self) -> WorkerDiedError:
         timed_out, status = self._timed_out, None
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it closed its pipe: it is about to end
-                status = self._process.wait(timeout=2.0)
+                status = self._process.wait(timeout=DEATH_SECONDS)
         self.close()
         return WorkerDiedError(timed_out=timed_out, status=status)
 
@@ -107,7 +115,7 @@ class Worker:
             limits = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
             self._closing, self._timed_out = threading.Event(), False
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.data.sandbox"],
+                _COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -203,12 +211,17 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _limit_memory() -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # no `resource` on Windows
-        import resource
+def _signing(answers: BinaryIO) -> Callable[[], None]:
+    """Return what says now and then that work goes on."""
+    said = time.monotonic()
 
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    def sign() -> None:
+        nonlocal said
+        if time.monotonic() - said > SIGN_SECONDS:
+            said = time.monotonic()
+            _write(answers, {"working": True})
+
+    return sign
 
 
 def main() -> None:
@@ -216,16 +229,17 @@ def main() -> None:
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # decoders print; the pipe is for answers
-    _limit_memory()
+    from pipeline.data.limits import limit_memory
     from pipeline.data.sandbox_work import answer
 
+    limit_memory()  # now that the libraries are there
     _write(answers, {"ready": True})
     while True:
         try:
             request, payload = _read(requests)
         except EOFError:
             return
-        document, result = answer(request, payload)
+        document, result = answer(request, payload, _signing(answers))
         _write(answers, document, result)
 
 

@@ -32,12 +32,20 @@ class SourceError(HilumError):
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file. `path` is relative to SOURCE with `/`; `problem` is set where it can't even be looked at."""
+    """One file, in a folder or in an archive.
+
+    Attributes:
+        path: relative to SOURCE with `/`; of a member, the archive's path and its name.
+        bytes, mtime_ns: size and time; of a member, its unpacked size and the archive's time.
+        problem: set where it can't even be looked at.
+        archive: the path of the archive that it is a member of.
+    """
 
     path: str
     bytes: int = 0
     mtime_ns: int = 0
     problem: SliceError | None = None
+    archive: str | None = None
 
 
 @dataclass
@@ -87,6 +95,29 @@ def scan_folder(source: Path, *, labels_csv: Path | None = None, exclude: Path |
             found.files.append(file)
     found.files.sort(key=lambda file: file.path)
     return found
+
+
+def without_litter(members: list[FoundFile]) -> tuple[list[FoundFile], list[str]]:
+    """Sort the members of an archive as a folder's files are: slices, and documents that are passed over.
+
+    Hidden files, what systems leave behind, and folders with `.hilum-ignore` are in neither.
+    """
+    ignored = tuple(
+        each.path.removesuffix(IGNORE_MARKER) for each in members if each.path.endswith(f"/{IGNORE_MARKER}")
+    )
+    slices, passed_over = [], []
+    for member in members:
+        folder = f"{member.archive}/"
+        parts = member.path.removeprefix(folder).split("/")
+        if any(part.startswith(".") or part.lower() in _LEFT_BEHIND for part in parts):
+            continue
+        if any(member.path.startswith(marked) and marked != folder for marked in ignored):
+            continue
+        if len(parts) == 1 and member.problem is None and _is_document(parts[0]):
+            passed_over.append(member.path)
+        else:
+            slices.append(member)
+    return slices, passed_over
 
 
 def _walk(source: Path, found: Scan, excluded: tuple[int, int] | None) -> Iterator[FoundFile]:

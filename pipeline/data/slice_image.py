@@ -32,10 +32,17 @@ class SliceError(HilumError):
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """What Hilum keeps of a DICOM header. Lengths in mm; identifiers are pseudonyms, None without a key."""
+    """What Hilum keeps of a DICOM or NIfTI header.
+
+    Lengths are in mm; identifiers are pseudonyms, None without a key. Position (of the first pixel, three
+    numbers) and orientation (along a row, along a column, six) are DICOM's, in the patient's axes: to the
+    left, to the back, to the head.
+    """
 
     slice_location: float | None = None
     pixel_spacing: float | None = None
+    image_position: str | None = None
+    image_orientation: str | None = None
     kernel: str | None = None
     manufacturer: str | None = None
     modality: str | None = None
@@ -52,7 +59,7 @@ class SliceImage:
 
     Attributes:
         image: (rows, columns), float32 Hounsfield units where `intensity` is "hu", else uint8 grey.
-        format: by content: png, jpeg, tiff, bmp, dicom.
+        format: by content: png, jpeg, tiff, bmp, dicom, nifti.
         bit_depth: bits a channel as stored.
         channels: as stored; `image` always has one.
         channels_equal: whether the stored colour channels say the same (JPEG: compared by 8 x 8 blocks).

@@ -18,7 +18,8 @@ GIVEN = frozenset({"label", "patient_id", "study_uid", "series_uid", "source"}) 
 
 TEXT = (
     "slice_id", "path", "label", "patient_id", "study_uid", "series_uid", "kernel", "manufacturer",
-    "modality", "source", "format", "intensity", "note", "content_hash", "perceptual_hash", "status",
+    "image_position", "image_orientation", "modality", "source", "format", "intensity", "note",
+    "content_hash", "perceptual_hash", "status",
     "error", "chest_doubt", *HEADER_IDS,
 )  # fmt: skip
 WHOLE = ("frame", "bytes", "mtime_ns")
@@ -31,7 +32,8 @@ REAL = (
 )  # fmt: skip
 COLUMNS = (
     "slice_id", "path", "frame", "label", "patient_id", "study_uid", "series_uid", "slice_location",
-    "pixel_spacing", "kernel", "manufacturer", "modality", "window_center", "window_width", "source",
+    "pixel_spacing", "image_position", "image_orientation",
+    "kernel", "manufacturer", "modality", "window_center", "window_width", "source",
     "format", "intensity", "width", "height", "channels", "channels_equal", "bit_depth", "bytes",
     "mtime_ns", "content_hash", "perceptual_hash", "intensity_min", "intensity_max", "intensity_mean",
     "intensity_std", "p01", "p50", "p99", "entropy", "sharpness", "border_mean", "dark_fraction",

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data.datasets import require_manifest, slice_path
-from pipeline.data.reading import read_slice
+from pipeline.data.datasets import require_manifest
+from pipeline.data.reading import load_slice
 from pipeline.data.slice_image import SliceError
 from pipeline.data.statistics import display_grey
 from pipeline.data.table import OK, UNLABELLED
@@ -51,7 +51,7 @@ def load_thumbnail(workspace: Workspace, dataset: str, row: Mapping[str, Any] | 
     if (kept := _read_whole(path)) is not None:
         return kept
     try:
-        read = read_slice(slice_path(workspace, dataset, row), frame=int(row["frame"]))
+        read = load_slice(workspace, dataset, row)
     except SliceError:
         return None
     small = reduce_to(display_grey(read.image, intensity=read.intensity), side=SIDE)

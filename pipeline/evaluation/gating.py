@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.data.datasets import load_index, read_manifest, slice_path
-from pipeline.data.reading import read_slice
+from pipeline.data.datasets import load_index, read_manifest
+from pipeline.data.reading import load_slice
 from pipeline.data.slice_image import SliceError
 from pipeline.evaluation.predictions import Predictions
 from pipeline.inference.predict import judge
@@ -57,7 +57,7 @@ def _remembered(path: Path) -> dict[str, bool]:
 
 def _refused(workspace: Workspace, dataset: str, row: pd.Series) -> bool:
     try:
-        found = read_slice(slice_path(workspace, dataset, row), frame=int(row["frame"]))
+        found = load_slice(workspace, dataset, row)
     except SliceError:
         return True
     return not judge(found).passed

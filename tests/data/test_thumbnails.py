@@ -16,7 +16,7 @@ def test_a_thumbnail_is_made_once_and_again_when_the_slice_changes(
     row = load_index(workspace, "set").set_index("path", drop=False).loc["pCT/pCT1.png"]
     first = load_thumbnail(workspace, "set", row)
     assert cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_UNCHANGED).shape == (SIDE, SIDE)
-    monkeypatch.setattr(module, "read_slice", None)  # from here on only what is kept can be had
+    monkeypatch.setattr(module, "load_slice", None)  # from here on only what is kept can be had
     assert load_thumbnail(workspace, "set", row) == first
     monkeypatch.undo()
     write_picture(folder / "pCT" / "pCT1.png", picture(2, size=400))
