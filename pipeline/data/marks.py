@@ -47,7 +47,7 @@ def count_marks(grey: NDArray[np.uint8], body: Binary) -> int:
         if _is_glyph(grey, labels, int(label), stats[label], side, least=level + _STROKE)
     ]
     return sum(
-        box[cv2.CC_STAT_HEIGHT] >= _SINGLE_HEIGHT * side or any(_in_line(box, other) for other in boxes)
+        bool(box[cv2.CC_STAT_HEIGHT] >= _SINGLE_HEIGHT * side) or any(_in_line(box, other) for other in boxes)
         for box in boxes
     )
 

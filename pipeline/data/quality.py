@@ -52,7 +52,7 @@ _CHECKS = (
         "Not a chest CT slice",
         "look like something else: a head, a radiograph, another modality, a photograph",
         "A model learns them as what they are labelled: exclude them.",
-        lambda rows: rows["chest_doubt"].notna() & ~_is_blank(rows),
+        lambda rows: rows["chest_doubt"].notna(),
         lambda rows: rows["chest_doubt"].str.len(),
     ),
     _Check(
