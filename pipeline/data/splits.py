@@ -18,6 +18,7 @@ import pandas as pd
 from pipeline.data.allocation import allocate_groups
 from pipeline.data.clusters import load_clusters
 from pipeline.data.datasets import load_index
+from pipeline.data.decisions import load_decisions
 from pipeline.data.groups import join_groups
 from pipeline.data.labels import order_labels
 from pipeline.data.table import OK
@@ -135,11 +136,20 @@ def make_split(
 def preview_split(
     workspace: Workspace, dataset: str, *, group_by: str, folds: int | None = None, seed: int = 0
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table and the notes of the split that `make_split` would freeze. Writes nothing."""
+    """Return the table and the notes of the split that `make_split` would freeze. Writes nothing.
+
+    Slices that the user excluded are in no part.
+    """
     index = load_index(workspace, dataset)
     usable = index[(index["status"] == OK) & index["label"].notna()]
+    excluded = usable["slice_id"].isin(load_decisions(workspace, dataset).excluded)
+    usable = usable[~excluded]
     clusters = load_clusters(workspace, dataset).loc[usable.index]
-    return divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+    table, notes = divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+    count = int(excluded.sum())
+    if count:
+        notes = [*notes, f"In no part, because they were excluded: {count:,} slices."]
+    return table, notes
 
 
 def divide(

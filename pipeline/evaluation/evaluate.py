@@ -9,6 +9,7 @@ from pipeline.errors import HilumError
 from pipeline.evaluation.calibration import CalibrationFigures, calibration_figures
 from pipeline.evaluation.circumstances import circumstances_of_dataset, circumstances_of_part
 from pipeline.evaluation.enrich import with_index_columns
+from pipeline.evaluation.exclusions import without_excluded
 from pipeline.evaluation.external import predict_dataset
 from pipeline.evaluation.figures import Figures, compute_figures
 from pipeline.evaluation.gating import with_refusals
@@ -97,6 +98,7 @@ class Evaluation:
                 "classes": list(self.figures.absent),
                 "unknown_labels": predictions.unknown_labels,
                 "unlabelled": predictions.unlabelled,
+                "excluded": predictions.excluded,
             },
             "interval": {
                 "level": LEVEL,
@@ -227,6 +229,7 @@ def evaluate_dataset(
     `options` are `n_resamples` and `seed`; see `evaluate_run`.
     """
     predictions = predict_dataset(workspace, run, dataset, progress=progress)
+    predictions = without_excluded(workspace, dataset, predictions)
     predictions = with_refusals(workspace, dataset, predictions, progress=progress)
     progress(1, 2, f"Resampling {predictions.n_groups:,} {predictions.unit}s")
     found = evaluate_table(
@@ -244,6 +247,8 @@ def evaluate_dataset(
 def load_part(workspace: Workspace, run: RunInfo, part: str) -> Predictions:
     """Read the predictions of one part of a run's own split, with what the index knows beside them.
 
+    Slices that the user excluded since are left out, and counted.
+
     This does not count as an opening; `evaluate_run` counts.
 
     Raises:
@@ -258,6 +263,6 @@ def load_part(workspace: Workspace, run: RunInfo, part: str) -> Predictions:
             f"The run {run.name} ({run.status}) has no predictions of the part {part}; "
             + (f"it has {', '.join(there)}." if there else "it has none: they are made when training ends.")
         )
-    return with_index_columns(
-        workspace, run.params.get("dataset"), load_predictions(folder / f"{part}.parquet")
-    )
+    dataset = run.params.get("dataset")
+    predictions = without_excluded(workspace, dataset, load_predictions(folder / f"{part}.parquet"))
+    return with_index_columns(workspace, dataset, predictions)

@@ -58,6 +58,7 @@ class Predictions:
         patients_known: whether every slice has a patient id.
         unlabelled: slices left out because they have no reference label.
         unknown_labels: slices left out because the model does not know their label, by label.
+        excluded: slices left out because the user excluded them from the data set.
     """
 
     labels: tuple[str, ...]
@@ -72,6 +73,7 @@ class Predictions:
     patients_known: bool
     unlabelled: int
     unknown_labels: dict[str, int]
+    excluded: int = 0
 
     def __len__(self) -> int:
         return len(self.table)

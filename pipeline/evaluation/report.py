@@ -120,6 +120,8 @@ def _left_out(evaluation: Evaluation) -> str:
         parts.append(f"Left out, because the model does not know the class: {named}.")
     if predictions.unlabelled:
         parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
+    if predictions.excluded:
+        parts.append(f"{predictions.excluded:,} slices that were excluded from the data set are left out.")
     return f"<p>{_text(' '.join(parts))}</p>" if parts else ""
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from models.registry import find_architecture
 from models.weights import resolve_weights
 from pipeline.cache.store import SliceCache
+from pipeline.data.decisions import load_decisions
 from pipeline.data.index import load_index
 from pipeline.data.labels import order_labels
 from pipeline.data.splits import PARTS, load_split
@@ -30,7 +31,7 @@ class Plan:
     """All that a training is a function of.
 
     Attributes:
-        split: name, hash, dataset, group_by and seed of the split.
+        split: name, hash, dataset, group_by and seed of the split; how many of its slices were excluded.
         classes: in the order of the model's outputs.
         table: one row a slice in a part: `slice_id`, `label`, `part`, `group`, `content_hash`,
             `perceptual_hash`, `patient_id`, `source`, and further columns of the data set's labels file.
@@ -54,15 +55,21 @@ class Plan:
 
     @property
     def note(self) -> str:
-        """What whoever reads the validation figures must know, empty where there is nothing."""
+        """What whoever reads the run's figures must know, empty where there is nothing."""
         seen = set(self.part("val")["label"])
         absent = [label for label in self.classes if label not in seen]
-        if not absent:
-            return ""
-        return (
-            f"No slice of {' or '.join(absent)} is in the validation part: the best epoch is chosen without, "
-            "and the validation figures say nothing of it."
-        )
+        sentences = []
+        if absent:
+            sentences.append(
+                f"No slice of {' or '.join(absent)} is in the validation part: the best epoch is chosen "
+                "without, and the validation figures say nothing of it."
+            )
+        if excluded := self.split.get("excluded"):
+            sentences.append(
+                f"Left out, because they were excluded since the split {self.split['name']} was made: "
+                f"{excluded:,} slices."
+            )
+        return " ".join(sentences)
 
     def part(self, name: str) -> pd.DataFrame:
         """Return the rows of one part."""
@@ -89,6 +96,8 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
     further = [column for column in index if column not in COLUMNS]  # a labels file's own: subgroups
     table = parts.merge(index[[*_KEPT, *further]], on="slice_id")
     table = table[table["label"].notna() & table["part"].isin(PARTS)]
+    excluded = table["slice_id"].isin(load_decisions(workspace, config.dataset).excluded)
+    table, facts = table[~excluded], facts | {"excluded": int(excluded.sum())}
     if config.classes is not None:
         table = table[table["label"].isin(config.classes)]
     classes = config.classes or tuple(order_labels(table["label"].unique()))
