@@ -118,7 +118,8 @@ def split(
 @app.command()
 def preprocess(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Slices: PNG, JPEG, TIFF, BMP, DICOM.")
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
     ],
     out: Annotated[Path, typer.Option(help="Where DIR/<stem>/<NN>-<stage>.png go.")],
     context: typer.Context,
@@ -296,14 +297,15 @@ def predict(
     context: typer.Context,
     run: Run,
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Slices: PNG, JPEG, TIFF, BMP, DICOM.")
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
     ],
     heatmaps: Annotated[
         Path | None, typer.Option(help="Write a heatmap of each slice into this folder.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Give the model's opinion of slices, one line an input."""
+    """Give the model's opinion of slices, one line a slice."""
     from pipeline.inference.predict import predict_inputs
 
     with _job(context, "predict", title=f"Predict with {run}") as progress:

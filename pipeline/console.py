@@ -85,10 +85,13 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def prediction_text(answer: dict[str, Any]) -> str:
+    name = answer["input"]
+    if answer.get("frames", 1) > 1 or (answer["status"] == "error" and answer.get("frame")):
+        name += f", frame {answer['frame'] + 1}"
     if answer["status"] == "error":
-        return f"{answer['input']}: {answer['reason']}"
+        return f"{name}: {answer['reason']}"
     if answer["status"] == "rejected":
-        return f"{answer['input']}: no answer ({answer['reason']})"
+        return f"{name}: no answer ({answer['reason']})"
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
-    return f"{answer['input']}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
+    return f"{name}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"

@@ -71,7 +71,15 @@ def read_slice_bytes(data: bytes, *, frame: int = 0, key: bytes | None = None) -
     return _read_in_sandbox({}, data, frame, key)
 
 
-def _read_picture(path: Path) -> bytes | None:
+def is_picture(path: Path) -> bool:
+    """Return whether a file is a PNG, JPEG or BMP, of one frame, or nothing that can be read."""
+    try:
+        return _read_picture(path, head_only=True) is not None
+    except SliceError:
+        return True
+
+
+def _read_picture(path: Path, *, head_only: bool = False) -> bytes | None:
     """Return the bytes of a picture that is decoded here, None for all else.
 
     Read by a thread that can be left behind: a share that went away keeps its reader for minutes.
@@ -80,7 +88,9 @@ def _read_picture(path: Path) -> bytes | None:
         SliceError: it can't be read, is of no known format, or the share does not answer (`timeout`).
     """
     found: list[bytes | SliceError | None] = []
-    reader = threading.Thread(target=lambda: found.append(_picture_or_reason(path)), daemon=True)
+    reader = threading.Thread(
+        target=lambda: found.append(_picture_or_reason(path, head_only=head_only)), daemon=True
+    )
     reader.start()
     reader.join(sandbox.TIMEOUT_SECONDS)
     if not found:
@@ -92,13 +102,13 @@ def _read_picture(path: Path) -> bytes | None:
     return found[0]
 
 
-def _picture_or_reason(path: Path) -> bytes | SliceError | None:
+def _picture_or_reason(path: Path, *, head_only: bool) -> bytes | SliceError | None:
     try:
         with open_file(path) as file:
             head = file.read(HEAD_BYTES)
             if detect_format(head) not in _IN_PROCESS:
                 return None
-            return head + file.read(MAX_RASTER_BYTES + 1 - len(head))
+            return head if head_only else head + file.read(MAX_RASTER_BYTES + 1 - len(head))
     except OSError as error:
         return read_failure(error)
     except SliceError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from pipeline.data.inputs import expand_inputs
 from pipeline.data.reading import SliceError, SliceImage, read_slice
 from pipeline.preprocessing.apply import preprocess_slice
 from pipeline.preprocessing.recipe import Recipe
@@ -20,27 +20,21 @@ def write_stages(
 ) -> Iterator[Path]:
     """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders.
 
-    Equal stems are numbered (`a`, `a-2`), further frames named (`a-frame-2`). A file that can't be read is
-    told to `on_error` in a sentence, and the rest goes on.
+    An input is a slice, a file of several frames, a folder or an archive (`expand_inputs`). Equal stems are
+    numbered (`a`, `a-2`), further frames named (`a-frame-2`). What can't be read is told to `on_error` in a
+    sentence, and the rest goes on.
     """
-    taken: Counter[str] = Counter()
-    for path in inputs:
-        taken[path.stem] += 1
-        stem = path.stem if taken[path.stem] == 1 else f"{path.stem}-{taken[path.stem]}"
-        try:
-            for frame, image in _frames(path):
-                folder = out / (stem if frame == 0 else f"{stem}-frame-{frame + 1}")
-                _write_slice(image, folder, recipe)
-                yield folder
-        except SliceError as error:
-            on_error(f"{path}: {error}")
-
-
-def _frames(path: Path) -> Iterator[tuple[int, SliceImage]]:
-    first = read_slice(path)
-    yield 0, first
-    for frame in range(1, first.frames):
-        yield frame, read_slice(path, frame=frame)
+    for slices in expand_inputs(inputs):
+        for each in slices:
+            try:
+                if each.problem is not None:
+                    raise each.problem
+                image = read_slice(each.path, frame=each.frame)
+            except SliceError as error:
+                on_error(f"{each.shown}: {error}")
+                continue
+            _write_slice(image, out / each.stem, recipe)
+            yield out / each.stem
 
 
 def _write_slice(image: SliceImage, folder: Path, recipe: Recipe) -> None:

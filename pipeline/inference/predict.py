@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.data.inputs import expand_inputs
 from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.data.statistics import display_grey
@@ -106,14 +106,13 @@ def predict_inputs(
     heatmaps: Path | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[dict[str, Any]]:
-    """Predict files, one JSON object (design: Commands, `predict`) each, in their order.
+    """Predict slices, one JSON object (design: Commands, `predict`) each, in the order of the inputs.
 
-    A file that cannot be read is an object with status `error`. Of a file with several frames the first is
-    read.
+    What cannot be read is an object with status `error`.
 
     Args:
         run: which model.
-        inputs: slices.
+        inputs: slices, files of several frames, folders and archives (see `expand_inputs`).
         heatmaps: a folder for `<stem>.npy` (float32, the slice's size, logit margin a cell) and `<stem>.png`.
         progress: told how many are done.
 
@@ -124,19 +123,23 @@ def predict_inputs(
     found = RunStore(workspace).find(run) if isinstance(run, str) else run
     engine = Engine.load(found)
     seen = SeenSlices.load(found.artifacts)
-    stems: Counter[str] = Counter()
     key = workspace.pseudonym_key()
-    for done, path in enumerate(inputs, start=1):
-        stems[path.stem] += 1
-        stem = path.stem if stems[path.stem] == 1 else f"{path.stem}-{stems[path.stem]}"
-        try:
-            prediction = predict_slice(engine, read_slice(path, key=key), seen=seen)
-        except SliceError as error:
-            yield error_json(input=str(path), reason=str(error))
-        else:
-            written = write_heatmap(prediction, heatmaps, stem) if heatmaps is not None else None
-            yield prediction.to_json(input=str(path), heatmap=written)
-        progress(done, len(inputs), str(path))
+    done, total = 0, len(inputs)
+    for slices in expand_inputs(inputs):
+        total += len(slices) - 1
+        for each in slices:
+            try:
+                if each.problem is not None:
+                    raise each.problem
+                image = read_slice(each.path, frame=each.frame, key=key)
+                prediction = predict_slice(engine, image, seen=seen)
+            except SliceError as error:
+                yield error_json(input=each.shown, reason=str(error)) | {"frame": each.frame}
+            else:
+                written = write_heatmap(prediction, heatmaps, each.stem) if heatmaps is not None else None
+                yield prediction.to_json(input=each.shown, heatmap=written)
+            done += 1
+            progress(done, total, each.shown)
 
 
 def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None:

@@ -1,0 +1,142 @@
+"""What a command's INPUT stands for: a slice, a file's frames, a folder, an archive; in anatomical order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.parallel import members_of, work_through
+from pipeline.data.reading import is_picture
+from pipeline.data.scan import FoundFile, SourceError, scan_folder, without_litter
+from pipeline.data.slice_image import SliceError
+
+
+@dataclass(frozen=True)
+class InputSlice:
+    """One slice that was asked for.
+
+    Attributes:
+        path, frame: as `read_slice` takes them.
+        stem: what to call what is made of it; no other slice of the same call has it.
+        problem: why it is known by now that there is nothing to read.
+    """
+
+    path: Path
+    frame: int = 0
+    stem: str = ""
+    problem: SliceError | None = None
+
+    @property
+    def shown(self) -> str:
+        """The path as text: bytes that are no UTF-8 are written as \\xNN."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class _Place:
+    file: FoundFile
+    frame: int
+    series: str | None
+    location: float | None
+    problem: SliceError | None = None
+
+
+def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
+    """Yield the slices of each input, in their order.
+
+    A folder and an archive stand for all slices below them, a file of several frames for each of them. Slices
+    of one series (frames of one file, where the series is unknown) stand together, by `slice_location`, from
+    the feet up. What can't be read is in the list with its problem.
+    """
+    taken: set[str] = set()
+    for path in inputs:
+        if path.is_dir():
+            places = _folder_places(path)
+            base = path
+        elif is_picture(path):
+            places, base = [_Place(FoundFile(path.name), 0, None, None)], path.parent
+        else:
+            places, base = _places(path.parent, [FoundFile(path.name, _size(path))]), path.parent
+        stems = {file: _unused(file, taken) for file in dict.fromkeys(place.file.path for place in places)}
+        yield [
+            InputSlice(
+                base / place.file.path,
+                place.frame,
+                stems[place.file.path] + (f"-frame-{place.frame + 1}" if place.frame else ""),
+                place.problem,
+            )
+            for place in _in_order(places)
+        ]
+
+
+def _folder_places(folder: Path) -> list[_Place]:
+    try:
+        files = scan_folder(folder).files
+    except SourceError as error:
+        return [_Place(FoundFile(""), 0, None, None, SliceError("permission-denied", str(error)))]
+    if not files:
+        return [_Place(FoundFile(""), 0, None, None, SliceError("no-slices", "This folder holds no slices."))]
+    return _places(folder, files)
+
+
+def _places(base: Path, files: list[FoundFile]) -> list[_Place]:
+    """Return a place for every frame of the files and of the members of archives."""
+    # Series are told apart by pseudonyms that hold for this call and tell nobody anything.
+    request = {"verb": "outline", "key": secrets.token_hex(32)}
+    found = [_Place(file, 0, None, None, file.problem) for file in files if file.problem is not None]
+    pending = [file for file in files if file.problem is None]
+    while pending:
+        inside: list[FoundFile] = []
+        for file, answer, _ in work_through(base, pending, request=request):
+            inside += members_of(file, answer.get("members", []))
+            found += _frames(file, answer)
+        slices, _ = without_litter(inside)
+        found += [_Place(file, 0, None, None, file.problem) for file in slices if file.problem is not None]
+        pending = [file for file in slices if file.problem is None]
+    return found
+
+
+def _frames(file: FoundFile, answer: dict[str, Any]) -> list[_Place]:
+    if "error" in answer:
+        return [_Place(file, 0, None, None, SliceError(*answer["error"]))]
+    return [
+        _Place(file, frame, series, location)
+        for frame, (series, location) in enumerate(answer.get("frames", []))
+    ]
+
+
+def _in_order(places: list[_Place]) -> list[_Place]:
+    """Sort slices by path, and those of a series by location, at the place of the series' first file."""
+    by_path = sorted(places, key=lambda place: (place.file.path, place.frame))
+    series: dict[str, list[_Place]] = {}
+    for place in by_path:
+        series.setdefault(place.series or f"file {place.file.path}", []).append(place)
+    ordered = []
+    for members in series.values():
+        if all(place.location is not None for place in members):
+            members = sorted(members, key=lambda place: place.location or 0.0)
+        ordered += members
+    return ordered
+
+
+def _unused(path: str, taken: set[str]) -> str:
+    """Return a file's stem, numbered where another file has it: `a`, `a-2`. No stem is a way up (`..`)."""
+    name = path.rsplit("/", 1)[-1]
+    stem = (name[:-7] if name.lower().endswith(".nii.gz") else Path(name).stem).lstrip(".") or "slice"
+    number, unused = 1, stem
+    while unused in taken:
+        number += 1
+        unused = f"{stem}-{number}"
+    taken.add(unused)
+    return unused
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
