@@ -22,8 +22,11 @@ if dataset is None:
     st.stop()
 bringing.draw_progress()
 draw_figures(load.index(dataset.name), load.audit(dataset.name))
-first = "Slices" if widgets.recall("slice") else "Overview"  # a link to a slice opens where it is seen
-tabs = st.tabs(list(TABS), key="explore.tab", default=first, on_change="rerun")
+if "explore.tab" not in st.session_state:  # one default a visit: with another, the next click would be lost
+    # A link to a slice opens where it is seen.
+    st.session_state["explore.opens"] = "Slices" if widgets.recall("slice") else "Overview"
+opens = st.session_state["explore.opens"]
+tabs = st.tabs(list(TABS), key="explore.tab", default=opens, on_change="rerun")
 for tab, draw in zip(tabs, TABS.values(), strict=True):
     if tab.open:
         with tab, widgets.guarded("This tab could not be shown."):
