@@ -89,13 +89,48 @@ def index(
 
 
 @app.command()
-def audit(context: typer.Context, name: Name, as_json: Json = False) -> None:
+def audit(
+    context: typer.Context,
+    name: Name,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    pictures: Annotated[bool, typer.Option(help="Put small pictures of slices into the report.")] = True,
+    as_json: Json = False,
+) -> None:
     """Look for bad slices, duplicates, leaks between parts, and shortcuts."""
     from pipeline.data.audit import audit_dataset
+    from pipeline.data.audit_report import write_audit_report
 
     with _job(context, "audit", title=f"Audit {name}") as progress:
-        report = audit_dataset(context.obj, name, progress=progress)
-    _answer(report.to_json(), as_json, console.lines)
+        found = audit_dataset(context.obj, name, progress=progress)
+    if report:
+        write_audit_report(context.obj, found, report, pictures=pictures)
+        sys.stderr.write(f"Report written to {report}\n")
+    _answer(found.to_json(), as_json, console.audit_text)
+
+
+@app.command()
+def decide(
+    context: typer.Context,
+    name: Name,
+    verdict: Annotated[
+        str, typer.Argument(metavar="exclude|fine|undo|list", help="What to decide; `list` shows what holds.")
+    ],
+    slices: Annotated[
+        list[str] | None, typer.Argument(metavar="[SLICE]...", help="Ids, beginnings of ids, or paths.")
+    ] = None,
+    finding: Annotated[
+        str | None, typer.Option(help="A finding's code: fine as to it; without SLICE, all of its slices.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Exclude slices, call them fine, or take that back; `undo` alone takes the last decision back."""
+    from pipeline.data.deciding import decide_by_name
+
+    _answer(
+        decide_by_name(context.obj, name, verdict, slices or [], finding=finding),
+        as_json,
+        console.decision_text,
+    )
 
 
 @app.command()

@@ -48,6 +48,25 @@ def index_text(summary: dict[str, Any]) -> str:
     return "\n".join([text, *(f"  {error['path']}: {error['reason']}" for error in summary["errors"][:20])])
 
 
+def audit_text(report: dict[str, Any]) -> str:
+    words = {"bad": "serious", "warn": "look", "note": "note"}
+    split = f"split {report['split']}" if report["split"] else "no split yet"
+    lines = [f"{report['name']}: {report['figures']['readable']} readable slices, {split}"]
+    for finding in report["findings"]:
+        lines.append(
+            f"  {words[finding['severity']]:7}  {finding['title']} ({finding['code']}, {finding['count']} "
+            f"{finding['unit']}): {finding['text']}"
+        )
+    decided = ", ".join(f"{count} {name}" for name, count in report["decisions"].items() if count)
+    return "\n".join([*lines, *([f"Decided: {decided}."] if decided else [])])
+
+
+def decision_text(answer: dict[str, Any]) -> str:
+    lines = [f"{one['verdict']:8}  {one['slice_id']}  {one['path']}" for one in answer["slices"]]
+    counts = f"{answer['name']}: {answer['excluded']} slices excluded, {answer['fine']} fine."
+    return "\n".join([*lines, counts])
+
+
 def split_text(made: dict[str, Any]) -> str:
     rows = [
         {"part": part, "slices": made[part]["slices"], "patients": made[part]["patients"]}
