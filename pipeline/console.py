@@ -76,9 +76,8 @@ def split_text(made: dict[str, Any]) -> str:
         if made.get(part)
     ]
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    return f"{made['name']} (by {made['group_by']}, {made['hash'][:12]})\n" + table(
-        [{key: row.get(key, 0) for key in keys} for row in rows]
-    )
+    parts = table([{key: row.get(key, 0) for key in keys} for row in rows])
+    return "\n".join([f"{made['name']} (by {made['group_by']}, {made['hash'][:12]})", parts, *made["notes"]])
 
 
 def evaluation_text(found: dict[str, Any]) -> str:

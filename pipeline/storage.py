@@ -58,9 +58,10 @@ def meaning(error: BaseException) -> WorkspaceUnwritableError | None:
             return found
         if isinstance(cause, sqlite3.Error) and (found := _database_refusal(str(cause))) is not None:
             return found
+        if any(word in str(cause) for word in _FULL_WORDS):  # a library that kept the words and no cause
+            return _full()
         cause = cause.__cause__
-    full = any(word in str(error) for word in _FULL_WORDS)  # libraries that keep the words and no cause
-    return _full() if full else None
+    return None
 
 
 def refusal(error: OSError, path: Path | None = None) -> WorkspaceUnwritableError | None:

@@ -107,7 +107,7 @@ class Workspace:
 
     def _check_writable(self) -> None:
         """Refuse a read-only folder at once: even reading it writes to SQLite's journals."""
-        for folder in (self.root, *(self.root / name for name in _FOLDERS)):
+        for folder in (self.root, self.jobs_db.parent, self.runs, *(self.root / name for name in _FOLDERS)):
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, "it is read-only", str(folder))
 

@@ -237,7 +237,10 @@ def _finish_table(name: str, rows: Mapping[str, _Rows], labels: CsvLabels) -> pd
     """Put labels and ids to the rows, and add a row for each file that only the CSV knows."""
     complete = [row for file in rows.values() for row in file]
     for path in labels.rows.keys() - rows.keys():
-        missing = SliceError("missing-file", "The labels file names it, and it is not in the folder.")
+        missing = SliceError(
+            "missing-file",
+            "The labels file names it, and it is not in the folder, to which paths are relative.",
+        )
         complete.append(failed_row(missing) | {"path": path})
     for row in complete:
         given = labels.rows.get(row["path"], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -114,12 +115,12 @@ def order_labels(labels: Iterable[str]) -> list[str]:
 
 
 def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
-    """Read `path,label[,patient_id,source,...]`; commas, semicolons or tabs, UTF-8 or Windows' Latin.
+    """Read `path,label[,patient_id,source,...]`; commas, semicolons or tabs, any usual encoding.
 
     Raises:
-        LabelsError: it can't be read, lacks `path`, leads outside `source`, or gives a path two labels.
+        LabelsError: it can't be read, lacks `path`, leads outside `source`, or contradicts itself.
     """
-    reader, header = _open_table(path)
+    table, header = _open_table(path)
     personal = tuple(
         name for name in header if name not in ("path", "label") and _PERSONAL.search(_plain(name))
     )
@@ -130,7 +131,7 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
     kept = [renamed[name] for name in header if name and name not in personal]
     names = [renamed[name] for name in header]
     rows: dict[str, dict[str, str]] = {}
-    for line, values in enumerate(reader, start=2):
+    for line, values in enumerate(table, start=2):
         given = {name: value.strip() for name, value in zip(names, values, strict=False) if value.strip()}
         if "path" not in given:
             continue
@@ -138,38 +139,54 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
         row = {name: value for name, value in given.items() if name in kept}
         if "label" in row:
             row["label"] = canonical_label(row["label"])
-        if rows.get(relative, {}).get("label", row.get("label")) != row.get("label"):
-            raise LabelsError(
-                f"{path.name}, line {line}: {relative} is given the label {row.get('label')!r} and, before, "
-                f"{rows[relative].get('label')!r}. Keep one of them."
-            )
-        rows[relative] = rows.get(relative, {}) | row
+        earlier = rows.get(relative, {})
+        for name, value in row.items():
+            if earlier.get(name, value) != value:
+                raise LabelsError(
+                    f"{path.name}, line {line}: {relative} is given the {name} {value!r} and, before, "
+                    f"{earlier[name]!r}. Keep one of them."
+                )
+        rows[relative] = earlier | row
     further = tuple(name for name in kept if name not in ("path", "label"))
     return CsvLabels(rows, further, personal)
 
 
-def _open_table(path: Path) -> tuple[Iterable[list[str]], list[str]]:
+def _open_table(path: Path) -> tuple[list[list[str]], list[str]]:
     try:
-        raw = path.read_bytes()
+        text = _decoded(path.read_bytes())
     except OSError as error:
-        raise LabelsError(f"The labels file {path} cannot be read ({error.strerror}).") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", errors="replace")
+        raise LabelsError(
+            f"The labels file {path} cannot be read ({error.strerror}). Check the path: it names a CSV with "
+            "the columns path and label."
+        ) from error
+    if "\0" in text:
+        raise LabelsError(
+            f"The labels file {path.name} is no text; it needs `path` and `label` as a CSV. Save the table as "
+            "CSV (UTF-8) and name that file."
+        )
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        header = [_plain(name) for name in next(reader, [])]
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise LabelsError(f"The labels file {path.name} is no CSV table ({error}).") from error
+    header = [_plain(name) for name in rows[0]] if rows else []
     if "path" not in header:
         raise LabelsError(
             f"The labels file {path.name} has the columns {', '.join(header) or 'none'}; it needs `path` "
             "(relative to the folder of slices) and `label`."
         )
-    return reader, header
+    return rows[1:], header
+
+
+def _decoded(raw: bytes) -> str:
+    """Return a table's text: UTF-8, what Excel calls Unicode Text (UTF-16), or Windows' Latin."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
 
 
 def _plain(name: str) -> str:

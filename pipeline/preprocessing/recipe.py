@@ -130,6 +130,8 @@ def _sentences(error: ValidationError, *, name: Any) -> str:
         where = ".".join(str(step) for step in mistake["loc"])
         if mistake["type"] == "extra_forbidden":
             parts.append(f"there is no parameter {where!r}; {_known(mistake['loc'])}")
+        elif mistake["type"] == "model_type":
+            parts.append(f"{where} = {mistake['input']!r}: it holds parameters of its own")
         elif mistake["type"] == "value_error":
             parts.append(f"{where + ' ' if where else ''}{mistake['ctx']['error']}")
         else:

@@ -134,9 +134,14 @@ def load_config(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except FileNotFoundError as error:
-        raise ConfigError(f"The configuration {path} does not exist.") from error
+        raise ConfigError(
+            f"The configuration {path} does not exist. Check the path: it names a JSON or TOML file."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration {path} cannot be read ({error}).") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(
+            f"The configuration {path} cannot be read ({reason}). Name a JSON or TOML file."
+        ) from error
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(
             f"{path} is not valid {'TOML' if path.suffix.lower() == '.toml' else 'JSON'}: {error}."
@@ -171,6 +176,8 @@ def _sentence(item: Any) -> str:
         return f"there is no key {where!r}.{_guess(key, valid)} The keys are {', '.join(valid)}."
     if item["type"] == "missing":
         return f"{where!r} is missing."
+    if item["type"] == "model_type":
+        return f"{where!r} cannot be {item['input']!r} (it holds keys of its own)."
     return f"{where!r} cannot be {item['input']!r} ({item['msg'][:1].lower()}{item['msg'][1:]})."
 
 

@@ -162,8 +162,9 @@ def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[st
             + " Put the slices into one folder a class, or give a CSV with labels, and index them again."
         )
     advice = (
-        f"Make another split (`python -m pipeline split {split['dataset']} --seed 1`), bring more patients "
-        "of this class, or leave it out with the configuration's `classes`."
+        f"Make another split (`python -m pipeline split {split['dataset']} --group-by {split['group_by']} "
+        "--seed 1`), bring more patients of the smallest class, or leave it out with the configuration's "
+        "`classes`."
     )
     counts = table.groupby(["part", "label"]).size()
     unlearnt = [label for label in classes if counts.get(("train", label), 0) == 0]
