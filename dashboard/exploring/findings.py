@@ -1,9 +1,10 @@
-"""The Findings tab: what the audit found, the worst first, each with its pictures."""
+"""The Findings tab: what the audit found, the worst first, with pictures to decide about."""
 
 from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.charts import class_color
+from dashboard.exploring import deciding
 from dashboard.loaders import explore as load
 from dashboard.loaders import pictures
 from dashboard.viewer import GalleryItem, gallery
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.data.findings import Finding
 
 STRIP = 6  # pictures beside a finding
-SHOWN = 48  # when more are asked for
+SHOWN = 48  # on a page of those that are opened
 AREAS = {
     "shortcuts": "What gives the class away",
     "leakage": "Leakage",
@@ -30,6 +32,7 @@ AREAS = {
     "composition": "Make-up of the data",
     "quality": "Quality of single slices",
 }
+DECIDED_AREAS = frozenset({"quality", "duplicates", "leakage"})  # the others are about the data as a whole
 
 
 def draw_findings(dataset: str) -> None:
@@ -39,18 +42,20 @@ def draw_findings(dataset: str) -> None:
         _draw_progress(dataset)
         return
     report = load.audit(dataset)
+    _draw_ending(dataset, report)
     if report is None:
         _draw_first(dataset)
         return
     _draw_state(dataset, report)
     if not report.findings:
-        widgets.callout("Nothing was found that speaks against this data.", tone="good")
+        widgets.callout("Nothing is left that speaks against this data.", tone="good")
     for area, title in AREAS.items():
         found = [finding for finding in report.findings if finding.area == area]
         if found:
             with widgets.panel(title, key=f"findings-{area}"):
-                for number, finding in enumerate(found):
-                    _draw_finding(dataset, finding, key=f"{area}-{number}")
+                for finding in found:
+                    _draw_finding(dataset, finding)
+    deciding.draw_decided(dataset)
     _draw_estimates(report)
 
 
@@ -59,9 +64,12 @@ def start_audit(dataset: str) -> None:
     JobStore(loaders.workspace()).submit("audit", ["audit", dataset], f"Audit {dataset}")
 
 
+def _jobs(dataset: str) -> list[Job]:
+    return [job for job in loaders.jobs("audit") if dataset in job.argv]
+
+
 def _running(dataset: str) -> Job | None:
-    jobs = [job for job in loaders.jobs("audit") if job.active and dataset in job.argv]
-    return jobs[0] if jobs else None
+    return next((job for job in _jobs(dataset) if job.active), None)
 
 
 @st.fragment(run_every=1.0)
@@ -69,18 +77,33 @@ def _draw_progress(dataset: str) -> None:
     job = _running(dataset)
     if job is None:
         st.rerun()
-    with widgets.panel(key="audit-progress"):
-        st.progress(job.fraction, text=job.message or "The audit begins")
-        if st.button("Stop", key="audit-stop", icon=":material/stop:"):
+    with widgets.panel(key="audit-progress"), st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(job.fraction, text=f"**{job.title}**: {job.message or 'it begins'}")
+        if st.button("Stop", key="audit-stop", icon=":material/stop:", disabled=job.stop_asked):
             JobStore(loaders.workspace()).stop(job.id)
+            st.rerun(scope="fragment")
+
+
+def _draw_ending(dataset: str, report: AuditReport | None) -> None:
+    """Say why the last audit ended without a report, where it did."""
+    last = next(iter(_jobs(dataset)), None)
+    if last is None or last.status not in ("failed", "lost", "stopped"):
+        return
+    words = "What it had measured is kept: the next one goes on from there."
+    tone: Any = "neutral" if last.status == "stopped" else "bad"
+    widgets.callout(f"{last.message} {words}", tone=tone, title=f"The last audit was {_ended(last)}")
+
+
+def _ended(job: Job) -> str:
+    return {"failed": "broken off", "lost": "lost", "stopped": "stopped"}[job.status]
 
 
 def _draw_first(dataset: str) -> None:
     pressed = widgets.empty_state(
         "Not audited yet",
-        "The audit looks for slices that are broken or odd, for copies across classes and patients, for "
-        "leaks in the newest split, and for anything that gives the class away without looking at the "
-        "lungs. It measures how much lung each slice shows: about a minute for 5,000 slices.",
+        "The audit looks for slices that are broken, odd or no chest CT, for copies across classes and "
+        "patients, for leaks in the newest split, and for anything that gives the class away without looking "
+        "at the lungs. Each slice is measured once: about two minutes for 5,000.",
         action="Audit this data set",
         command=f"python -m pipeline audit {dataset}",
         key="audit",
@@ -93,29 +116,61 @@ def _draw_first(dataset: str) -> None:
 def _draw_state(dataset: str, report: AuditReport) -> None:
     split = f"split {report.split}" if report.split else "no split yet"
     when = report.created.replace("T", " ")[:16]
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.caption(f"Audited {when} UTC, {split}", width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f"Audited {when} UTC, {split}. {deciding.describe(report)}", width="stretch")
+        deciding.draw_undo(dataset, report)
+        _draw_download(dataset, report)
         st.button(
             "Audit again", key="audit-again", icon=":material/refresh:", on_click=start_audit, args=[dataset]
         )
     if report.stale:
         widgets.callout(
-            "The data or its newest split changed since: audit again.", tone="warn", title="Stale"
+            "The data, its newest split, or what is excluded changed since. Quality and decisions are of "
+            "now; copies, leaks and shortcuts are of then: audit again.",
+            tone="warn",
+            title="Stale",
         )
 
 
-def _draw_finding(dataset: str, finding: Finding, *, key: str) -> None:
+def _draw_download(dataset: str, report: AuditReport) -> None:
+    """Offer the audit as one file, made when it is asked for."""
+    with st.popover("Report", icon=":material/download:", help="The audit as one HTML file to hand on"):
+        with_pictures = st.toggle("With small pictures of slices", value=True, key="audit-pictures")
+        st.caption("One HTML file that loads nothing. It names slices by their file names.")
+        st.download_button(
+            "Download the report",
+            data=lambda: load.audit_report(dataset, report, pictures=with_pictures),
+            file_name=f"audit-{dataset}.html",
+            mime="text/html",
+            on_click="ignore",
+            key="audit-download",
+            width="stretch",
+        )
+
+
+def _draw_finding(dataset: str, finding: Finding) -> None:
     index = pictures.index_of(dataset)
     labels = order_labels(index["label"].dropna())
     ids = [one for one in finding.slice_ids if one in index.index]
     strip = "".join(_small(dataset, one, labels) for one in ids[:STRIP])
+    decided = deciding.already(finding)
+    aside = f"<span><i>Not counted: {html.escape(decided)}.</i></span>" if decided else ""
     st.html(
         f'<div class="h-finding" data-severity="{finding.severity}"><div>'
-        f"<strong>{html.escape(finding.title)}</strong><span>{html.escape(finding.text)}</span></div>"
+        f"<strong>{html.escape(finding.title)}</strong><span>{html.escape(finding.text)}</span>{aside}</div>"
         f"<div class=strip>{strip}</div></div>"
     )
-    if len(ids) > STRIP and st.toggle(f"Show {min(len(ids), SHOWN)} slices", key=f"finding-{key}"):
-        _draw_pictures(dataset, finding, ids[:SHOWN], labels, key=key)
+    if ids and st.toggle(_open_label(finding, len(ids)), key=f"finding-{_key(finding)}"):
+        _draw_pictures(dataset, finding, ids, labels)
+
+
+def _open_label(finding: Finding, count: int) -> str:
+    return f"Look at {'the slice' if count == 1 else f'{count:,} slices'}: {finding.title.lower()}"
+
+
+def _key(finding: Finding) -> str:
+    """Return what tells a finding from others, whatever their order: an open one stays open."""
+    return "-".join([finding.code, *(str(finding.details.get(name, "")) for name in ("label", "scope"))])
 
 
 def _small(dataset: str, slice_id: str, labels: list[str]) -> str:
@@ -130,23 +185,42 @@ def _small(dataset: str, slice_id: str, labels: list[str]) -> str:
     return f'<img title="{title}" alt="{title}" style="border-color:{color}" src="{data}">'
 
 
-def _draw_pictures(dataset: str, finding: Finding, ids: list[str], labels: list[str], *, key: str) -> None:
-    picked = gallery([_item(dataset, one, labels) for one in ids], key=f"finding-gallery-{key}", size=104)
-    if finding.count > len(ids):
-        st.caption(f"The first {len(ids)} slices; the finding is about {finding.count:,} {finding.unit}.")
+def _draw_pictures(dataset: str, finding: Finding, ids: list[str], labels: list[str]) -> None:
+    key = _key(finding)
+    page, pages = 1, -(-len(ids) // SHOWN)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        action = "open"
+        if finding.area in DECIDED_AREAS:
+            action = deciding.draw_actions(dataset, finding, ids, key=key)
+        if pages > 1:
+            page = int(st.number_input("Page", 1, pages, key=f"finding-page-{key}", width=120))
+    shown = ids[(page - 1) * SHOWN : page * SHOWN]
+    picked = gallery([_item(dataset, one, labels) for one in shown], key=f"finding-gallery-{key}", size=104)
+    if finding.unit == "slices" and finding.count > len(ids):
+        st.caption(f"{len(ids):,} of {finding.count:,} slices; the buttons for all mean every one of them.")
     if picked is not None:
-        widgets.remember("slice", ids[picked])
+        _act(dataset, finding, shown[picked], action)
+
+
+def _act(dataset: str, finding: Finding, slice_id: str, action: str) -> None:
+    """Do with a slice that was clicked what a click means now."""
+    if action == "open":
+        widgets.remember("slice", slice_id)
         st.toast("It is open in the Slices tab.")
+    else:
+        deciding.keep(dataset, action, [slice_id], finding.code)
+        st.rerun()
 
 
-def _item(dataset: str, slice_id: str, labels: list[str]) -> GalleryItem:
+def _item(dataset: str, slice_id: str, labels: Sequence[str]) -> GalleryItem:
     facts = _facts(dataset, slice_id)
+    decided = load.decisions(dataset).verdict_of(slice_id)
     return GalleryItem(
         pictures.thumbnail(dataset, slice_id),
         caption=facts["path"].rpartition("/")[2],
         detail=" · ".join(text for text in (facts["label"], facts["patient_id"]) if text),
         color=class_color(facts["label"], labels) if facts["label"] else "",
-        badge="" if facts["status"] == "ok" else facts["status"].replace("-", " "),
+        badge=decided or ("" if facts["status"] == "ok" else facts["status"].replace("-", " ")),
     )
 
 

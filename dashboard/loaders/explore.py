@@ -15,6 +15,7 @@ from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.data.audit import AuditReport
+    from pipeline.data.decisions import Decisions
     from pipeline.data.splits import Split
     from pipeline.data.thumbnails import ClassMean
 
@@ -37,10 +38,24 @@ def class_means(dataset: str) -> list[ClassMean]:
 
 
 def audit(dataset: str) -> AuditReport | None:
-    """Return the last audit, None where none was made."""
+    """Return the last audit with what was decided since; None where none was made."""
     folder = workspace().dataset_dir(dataset)
-    marks = tuple(stamp(folder / name) for name in ("index.parquet", "audit.json", "splits"))
+    names = ("index.parquet", "audit.json", "splits", "decisions.jsonl")
+    marks = tuple(stamp(folder / name) for name in names)
     return _audit(str(workspace().root), dataset, marks)
+
+
+def decisions(dataset: str) -> Decisions:
+    """Return what the user decided of slices."""
+    mark = stamp(workspace().dataset_dir(dataset) / "decisions.jsonl")
+    return _decisions(str(workspace().root), dataset, mark)
+
+
+def audit_report(dataset: str, report: AuditReport, *, pictures: bool) -> str:
+    """Return an audit as one HTML document."""
+    from pipeline.data.audit_report import build_audit_report
+
+    return build_audit_report(workspace(), report, pictures=pictures)
 
 
 def splits(dataset: str) -> list[Split]:
@@ -56,7 +71,7 @@ def preview_split(
     Raises:
         NoPatientsError, TooFewSlicesError: it cannot be made.
     """
-    mark = stamp(_index_file(dataset))
+    mark = stamp(_index_file(dataset)) + stamp(_index_file(dataset).with_name("decisions.jsonl"))
     return _preview(str(workspace().root), dataset, mark, group_by=group_by, folds=folds, seed=seed)
 
 
@@ -98,6 +113,13 @@ def _audit(root: str, dataset: str, marks: tuple[float, ...]) -> AuditReport | N
     from pipeline.data.audit import load_audit
 
     return load_audit(Workspace.open(root), dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _decisions(root: str, dataset: str, mark: float) -> Decisions:
+    from pipeline.data.decisions import load_decisions
+
+    return load_decisions(Workspace.open(root), dataset)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
