@@ -187,7 +187,8 @@ def _item(dataset: str, row: pd.Series, labels: list[str]) -> GalleryItem:
         caption=str(row["path"]).rpartition("/")[2] + (f" #{row['frame'] + 1}" if row["frame"] else ""),
         detail=_text(row["patient_id"]) or _text(row["part"]),
         color=class_color(row["label"], labels) if known else "",
-        badge="" if row["status"] == "ok" else str(row["status"]).replace("-", " "),
+        badge=load.decisions(dataset).verdict_of(row["slice_id"])
+        or ("" if row["status"] == "ok" else str(row["status"]).replace("-", " ")),
     )
 
 
