@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -16,6 +17,10 @@ PORTS_TRIED = 20
 
 class NoFreePortError(HilumError):
     """All ports in reach are taken."""
+
+
+class AddressUnknownError(HilumError):
+    """The address to listen on is none of this machine's."""
 
 
 def launch_dashboard(workspace: Workspace, *, port: int, address: str, headless: bool) -> int:
@@ -48,6 +53,7 @@ def free_port(port: int, address: str = "127.0.0.1") -> int:
 
     Raises:
         NoFreePortError: twenty ports from `port` on are taken.
+        AddressUnknownError: this machine has no such address.
     """
     for candidate in range(port, min(port + PORTS_TRIED, 65536)):
         with socket.socket() as probe:
@@ -55,8 +61,12 @@ def free_port(port: int, address: str = "127.0.0.1") -> int:
             try:
                 probe.bind((address, candidate))
                 return candidate
-            except OSError:
-                continue
+            except OSError as error:
+                if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                    raise AddressUnknownError(
+                        f"{address!r} is no address of this machine. Leave out --address, or take 0.0.0.0 to "
+                        "let the network in."
+                    ) from error
     raise NoFreePortError(
         f"The ports {port} to {port + PORTS_TRIED - 1} are all taken on {address}. "
         "Close another dashboard, or name a port: `python -m pipeline dashboard --port 9000`."

@@ -30,11 +30,13 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from pipeline import launch
 from pipeline.__main__ import run_command_line
-from pipeline.launch import free_port
+from pipeline.launch import AddressUnknownError, NoFreePortError, free_port
 from pipeline.runs import RunStore
 from pipeline.storage import WorkspaceUnwritableError, explained
 from pipeline.workspace import Workspace
+from tests import families
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -165,6 +167,22 @@ def test_preprocess_names_each_bad_file_and_writes_the_others(place, shell, tmp_
     assert [Path(line).name for line in said.out.split()] == ["photo"]
     for name in ("corrupt.png", "no-pixels.dcm", "tiny.png", "nowhere.png"):
         assert f"{name}: " in said.err
+
+
+@pytest.mark.slow
+def test_predict_gives_every_bad_file_its_line(place, shell):
+    store = RunStore(place.workspace)
+    run = store.create("model", {"dataset": "few"}, {})
+    shutil.copytree(families.engine_folder("ResNet50V2"), run.artifacts / "engine")
+    store.finish(run.id)
+    files = [*sorted((place.bad / "mixed").iterdir()), place.bad / "nowhere.png", place.bad / "empty"]
+    said = shell("predict", "model", *files, "--json", status=0)
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [line["input"] for line in lines] == [str(path) for path in files]
+    assert all(line["reason"] for line in lines)
+    statuses = {Path(line["input"]).name: line["status"] for line in lines}
+    assert statuses.pop("photo.png") == "rejected"
+    assert set(statuses.values()) == {"error"}
 
 
 @pytest.mark.usefixtures("few")
@@ -424,6 +442,21 @@ def test_a_taken_port_gives_the_next_one() -> None:
         other.listen()
         taken = other.getsockname()[1]
         assert taken < free_port(taken) < taken + 20
+
+
+def test_ports_that_are_all_taken_and_addresses_of_others_name_the_way_out(monkeypatch):
+    monkeypatch.setattr(launch, "PORTS_TRIED", 1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(NoFreePortError, match="--port"):
+            free_port(other.getsockname()[1])
+    with pytest.raises(AddressUnknownError, match="Leave out --address"):
+        free_port(9000, "203.0.113.7")
+
+
+def test_a_port_that_cannot_be_is_refused(shell):
+    assert "65535" in shell("dashboard", "--port", 70000, status=2).err
 
 
 # --- a kill

@@ -161,8 +161,8 @@ def _open_table(path: Path) -> tuple[list[list[str]], list[str]]:
         ) from error
     if "\0" in text:
         raise LabelsError(
-            f"The labels file {path.name} is no text; it needs `path` and `label` as a CSV. Save the table as "
-            "CSV (UTF-8) and name that file."
+            f"The labels file {path.name} is no text; it needs `path` and `label` as a CSV. Save the table "
+            "as CSV (UTF-8) and name that file."
         )
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
