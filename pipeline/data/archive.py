@@ -151,11 +151,17 @@ def keep_archive(path: Path) -> Archive:
         status = os.fstat(file.fileno())
     identity = (str(path), status.st_size, status.st_mtime_ns)
     if _kept is None or _kept[0] != identity:
-        if _kept is not None:
-            _kept[1].close()
-            _kept = None
+        forget_archive()
         _kept = identity, Archive(path)
     return _kept[1]
+
+
+def forget_archive() -> None:
+    """Close the archive that is kept open, if any."""
+    global _kept
+    if _kept is not None:
+        _kept[1].close()
+    _kept = None
 
 
 def _clean_name(name: str) -> tuple[str, SliceError | None]:

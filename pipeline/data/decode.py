@@ -32,11 +32,16 @@ class OpenedSource:
         Raises:
             SliceError: with the code and the reason.
         """
-        if isinstance(self.content, DicomFile):
-            return decode_frame(self.content, frame=frame, key=key)
-        if isinstance(self.content, NiftiVolume):
-            return decode_plane(self.content, frame=frame)
-        return decode_raster(self.content, format=self.format, frame=frame)
+        try:
+            if isinstance(self.content, DicomFile):
+                return decode_frame(self.content, frame=frame, key=key)
+            if isinstance(self.content, NiftiVolume):
+                return decode_plane(self.content, frame=frame)
+            return decode_raster(self.content, format=self.format, frame=frame)
+        except (SliceError, MemoryError):
+            raise
+        except Exception as error:  # an element of a DICOM header is parsed when it is first asked for
+            raise SliceError("corrupt", f"It is damaged ({type(error).__name__}).") from error
 
 
 def decode_slice(source: Path | bytes, *, frame: int = 0, key: bytes | None = None) -> SliceImage:

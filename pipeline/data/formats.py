@@ -111,6 +111,8 @@ def _require_nifti(head: bytes) -> None:
         raise SliceError(
             "unsupported-format", f"This is a gzip file that holds no NIfTI; Hilum reads {FORMATS_TEXT}."
         )
+    if len(head) < 348:
+        raise SliceError("truncated", "The NIfTI file ends within its header: it was cut off.")
     name = "the header of a NIfTI pair (.hdr and .img)" if magic[:2] == b"ni" else "an Analyze header"
     raise SliceError("unsupported-format", f"This is {name}; convert it to one .nii file.")
 
