@@ -88,7 +88,7 @@ def _index(root: str, dataset: str, marks: tuple[float, ...]) -> pd.DataFrame:
     opened = Workspace.open(root)
     table = load_index(opened, dataset)
     newest = next(iter(list_splits(opened, dataset)), None)
-    parts = table["slice_id"].map(newest.parts()) if newest is not None else None
+    parts = newest.parts_of(table["slice_id"]) if newest is not None else None
     return table.assign(cluster=load_clusters(opened, dataset), part=parts)
 
 

@@ -9,10 +9,12 @@ between a usable test part and none.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 _SWAP_LIMIT = 400  # groups: beyond this many, single moves even out everything
 _ROUNDS = 200
+_MANY = 10_000  # groups: beyond this many, those alike are dealt at once, and nothing is left to mend
 _ABSENCE = 10.0  # what a class absent from a part costs, beyond any unevenness
 _EMPTY = 1000.0  # what a part without any group costs
 _EPSILON = 1e-9
@@ -34,6 +36,8 @@ def allocate_groups(
     """
     weights = _weights(counts)
     wanted = np.stack([shares, needs], axis=1)
+    if len(counts) > _MANY:
+        return _deal_alike(counts, weights, wanted, seed)
     parts = np.full(len(counts), -1, np.int64)
     filled = np.zeros((len(shares), weights.shape[1]))
     for group in _dealing_order(weights, seed):
@@ -43,6 +47,33 @@ def allocate_groups(
     for _ in range(_ROUNDS):
         if not (_best_move(parts, filled, weights, wanted) or _best_swap(parts, filled, weights, wanted)):
             break
+    return parts
+
+
+def _deal_alike(
+    counts: NDArray[np.int64], weights: NDArray[np.float64], wanted: NDArray[np.float64], seed: int
+) -> NDArray[np.int64]:
+    """Deal many groups, each kind at once as if one by one: each further one costs a part evenly more."""
+    kind_of = np.zeros(len(counts), np.int64)
+    for column in counts.T:
+        kind_of, _ = pd.factorize(kind_of * (int(column.max()) + 1) + column)
+    shuffled = np.random.default_rng(seed).permutation(len(counts))
+    by_kind = shuffled[np.argsort(kind_of[shuffled], kind="stable")]
+    members = np.split(by_kind, np.cumsum(np.bincount(kind_of))[:-1])
+    heaviest = sorted(members, key=lambda groups: (-weights[groups[0]].max(), -len(groups)))
+    parts = np.empty(len(counts), np.int64)
+    filled = np.zeros((len(wanted), weights.shape[1]))
+    shares = wanted[:, :1]
+    for groups in heaviest:
+        weight = weights[groups[0]]
+        first = _cost(filled + weight, wanted) - _cost(filled, wanted)
+        even = (weight * (2 * (filled - shares) + weight) / shares).sum(axis=1)
+        slope = (2 * weight**2 / shares).sum(axis=1)
+        costs = even[:, None] + slope[:, None] * np.arange(len(groups))
+        costs[:, 0] = first  # the first one may also end an absence
+        cheapest = np.argsort(costs.ravel(), kind="stable")[: len(groups)]
+        parts[groups] = np.sort(cheapest, kind="stable") // len(groups)
+        filled += np.bincount(parts[groups], minlength=len(wanted))[:, None] * weight
     return parts
 
 

@@ -5,7 +5,6 @@ Kept in `audit.json` beside the index; an audit of an older index says that it i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from pipeline.data.quality import find_quality
 from pipeline.data.shortcuts import Shortcut
 from pipeline.data.splits import Split, list_splits
 from pipeline.data.table import OK
+from pipeline.data.text_columns import hash_texts, join_columns
 from pipeline.jobs import Progress, no_progress
 from pipeline.workspace import Workspace, atomic_write_json, read_json
 
@@ -189,13 +189,11 @@ def _figures(
 
 def _state(index: pd.DataFrame, split: Split | None, decisions: Decisions) -> str:
     """Return a hash of everything the findings depend on."""
-    columns = [
-        index[name].fillna("") for name in ("slice_id", "content_hash", "label", "patient_id", "source")
-    ]
-    rows = "\n".join("\0".join(values) for values in zip(*columns, strict=True))
+    columns = [index[name] for name in ("slice_id", "content_hash", "label", "patient_id", "source")]
+    rows = join_columns(columns, separator="\0")
     excluded = ",".join(sorted(decisions.excluded))
     split_hash = split.hash if split else ""
-    return hashlib.sha256(f"{VERSION}{rows}{split_hash}{excluded}".encode()).hexdigest()[:16]
+    return hash_texts(rows, between="\n", before=str(VERSION), after=f"{split_hash}{excluded}")[:16]
 
 
 def _file(workspace: Workspace, name: str) -> Any:

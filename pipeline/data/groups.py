@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.data.duplicates import connected_components
 
@@ -23,22 +24,25 @@ def join_groups(index: pd.DataFrame, clusters: pd.Series) -> pd.Series:
     """
     first, second = [], []
     for names in (index["patient_id"], index["study_uid"], index["series_uid"], clusters):
-        codes, _ = pd.factorize(names.to_numpy(dtype=object), use_na_sentinel=True)
+        codes, _ = pd.factorize(names.astype("str"))
         known = np.flatnonzero(codes >= 0)
         order = known[np.argsort(codes[known], kind="stable")]
         same = codes[order[1:]] == codes[order[:-1]] if len(order) else np.empty(0, bool)
         first.append(order[:-1][same] if len(order) else order)
         second.append(order[1:][same] if len(order) else order)
     roots = connected_components(len(index), np.concatenate(first), np.concatenate(second))
-    frame = pd.DataFrame({"root": roots, "patient": index["patient_id"].to_numpy(dtype=object)})
-    patients = frame.dropna(subset="patient").groupby("root")["patient"].unique()
-    cluster_of_root = clusters.to_numpy(dtype=object)
+    return _names(index["patient_id"], clusters, roots).set_axis(index.index)
 
-    def name(root: int) -> str:
-        if root not in patients.index:
-            return str(cluster_of_root[root])
-        ids = sorted(patients[root])
-        return ids[0] if len(ids) == 1 else f"{ids[0]}+{len(ids) - 1}"
 
-    named = {root: name(root) for root in np.unique(roots).tolist()}
-    return pd.Series([named[root] for root in roots.tolist()], index=index.index, name="group", dtype="str")
+def _names(patients: pd.Series, clusters: pd.Series, roots: NDArray[np.int64]) -> pd.Series:
+    codes, ids = pd.factorize(patients.astype("str"), sort=True)
+    pairs = pd.DataFrame({"root": roots, "code": codes})[codes >= 0].drop_duplicates()
+    of_root = pairs.groupby("root")["code"]
+    first, further = of_root.min(), of_root.size() - 1
+    texts = pd.Series(ids.take(first.to_numpy()), index=first.index, dtype="str")
+    texts = texts.mask(further > 0, texts + "+" + further.astype("str"))
+    place = texts.index.get_indexer(pd.Index(roots))
+    names = clusters.astype("str").array.take(roots)
+    if len(texts):
+        names = pd.Series(names).where(place < 0, pd.Series(texts.array.take(place))).array
+    return pd.Series(names, name="group", dtype="str")

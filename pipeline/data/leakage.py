@@ -63,7 +63,7 @@ def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) ->
         )
     if split is None:
         return
-    parts = index["slice_id"].map(split.parts())
+    parts = split.parts_of(index["slice_id"])
     for names, code, noun in (
         (index["patient_id"], "patients-on-both-sides", "patient"),
         (clusters, "copies-on-both-sides", "group of near-copies"),

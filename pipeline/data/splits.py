@@ -5,15 +5,16 @@ A split is frozen: `splits/NAME.json` (who, how, hash) and `splits/NAME.parquet`
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.data.allocation import allocate_groups
 from pipeline.data.clusters import load_clusters
@@ -22,6 +23,7 @@ from pipeline.data.decisions import load_decisions
 from pipeline.data.groups import join_groups
 from pipeline.data.labels import order_labels
 from pipeline.data.table import OK
+from pipeline.data.text_columns import hash_texts, join_columns, positions_in
 from pipeline.errors import HilumError
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet, checked_name, read_json
 
@@ -59,8 +61,7 @@ class Split:
     """A frozen split.
 
     Attributes:
-        table: `slice_id, group, part, fold, label, patient_id`; `fold` is 0 to folds - 1 outside test and
-            calibration, else -1, and -1 everywhere without folds.
+        counts: of each part, its slices, patients, groups and labels.
         notes: sentences that whoever uses it should read: parts left out and why, classes absent from a part.
     """
 
@@ -71,8 +72,23 @@ class Split:
     hash: str
     created: str
     folds: int | None
-    table: pd.DataFrame = field(repr=False, compare=False)
+    counts: Mapping[str, Any] = field(repr=False)
+    read: Callable[[], pd.DataFrame] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """`slice_id, group, part, fold, label, patient_id`; read when it is first asked for.
+
+        `fold` is 0 to folds - 1 outside test and calibration, else -1, and -1 everywhere without folds.
+        """
+        return self.read()
+
+    def parts_of(self, slice_ids: pd.Series) -> pd.Series:
+        """Return the part of each of these slices, null where the split knows it not."""
+        places = positions_in(slice_ids, self.table["slice_id"])
+        parts = self.table["part"].array.take(places, allow_fill=True)
+        return pd.Series(parts, index=slice_ids.index, name="part")
 
     def parts(self, fold: int | None = None) -> pd.Series:
         """Return the part of each slice_id; with `fold`, that fold is `val` and the others are `train`."""
@@ -93,7 +109,7 @@ class Split:
             key: getattr(self, key)
             for key in ("name", "dataset", "group_by", "seed", "folds", "hash", "created")
         }
-        return head | {part: _count_part(self.table, part) for part in PARTS} | {"notes": list(self.notes)}
+        return head | dict(self.counts) | {"notes": list(self.notes)}
 
 
 def make_split(
@@ -118,15 +134,17 @@ def make_split(
         NoPatientsError, TooFewSlicesError, SplitExistsError, UnknownGroupingError.
     """
     table, notes = preview_split(workspace, dataset, group_by=group_by, folds=folds, seed=seed)
+    hash = hash_table(table)
     made = Split(
-        name=_free_name(workspace, dataset, name, group_by, folds, seed, hash_table(table)),
+        name=_free_name(workspace, dataset, name, group_by, folds, seed, hash),
         dataset=dataset,
         group_by=group_by,
         seed=seed,
-        hash=hash_table(table),
+        hash=hash,
         created=datetime.now(UTC).isoformat(),
         folds=folds,
-        table=table,
+        counts={part: _count_part(table, part) for part in PARTS},
+        read=lambda: table,
         notes=tuple(notes),
     )
     _write(workspace, made)
@@ -159,8 +177,7 @@ def divide(
     if group_by not in GROUPINGS:
         raise UnknownGroupingError(f"group-by {group_by!r} is unknown; choose one of {', '.join(GROUPINGS)}.")
     groups = _group(index, clusters, group_by)
-    counts = pd.crosstab(groups, index["label"])
-    counts = counts[order_labels(counts.columns)]
+    group_of, counts = _count_groups(groups, index["label"])
     if len(counts) < 3:
         raise TooFewSlicesError(
             f"There are {len(index)} readable, labelled slices in {len(counts)} groups; at least 3 groups "
@@ -171,14 +188,14 @@ def divide(
     shares = np.array([SHARES[part] for part in parts])
     needs = np.array([NEEDS[part] for part in parts])
     dealt = allocate_groups(counts.to_numpy(), shares=shares / shares.sum(), needs=needs, seed=seed)
-    part_of = pd.Series(np.array(parts, object)[dealt], index=counts.index)
+    part_of = np.array(parts, object)[dealt]
     fold_of = _deal_folds(counts, part_of, folds, seed)
     table = pd.DataFrame(
         {
             "slice_id": index["slice_id"],
             "group": groups,
-            "part": groups.map(part_of).astype("str"),
-            "fold": groups.map(fold_of).astype("int64"),
+            "part": pd.array(part_of, dtype="str").take(group_of),
+            "fold": fold_of[group_of],
             "label": index["label"],
             "patient_id": index["patient_id"],
         }
@@ -214,9 +231,8 @@ def list_splits(workspace: Workspace, dataset: str) -> list[Split]:
 
 def hash_table(table: pd.DataFrame) -> str:
     """Return a hash of who is where: of slices, groups, parts and folds, in whatever order they come."""
-    columns = [table[name].astype("str") for name in ("slice_id", "group", "part", "fold")]
-    lines = sorted("\0".join(values) for values in zip(*columns, strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    columns = [table[name] for name in ("slice_id", "group", "part", "fold")]
+    return hash_texts(join_columns(columns, separator="\0").sort(), between="\n")
 
 
 def _group(index: pd.DataFrame, clusters: pd.Series, group_by: str) -> pd.Series:
@@ -253,19 +269,30 @@ def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str
     return parts, notes
 
 
-def _deal_folds(counts: pd.DataFrame, part_of: pd.Series, folds: int | None, seed: int) -> pd.Series:
-    fold_of = pd.Series(-1, index=counts.index)
+def _count_groups(groups: pd.Series, labels: pd.Series) -> tuple[NDArray[np.int64], pd.DataFrame]:
+    """Return each slice's row in the table of counts, and the table: slices of each class in each group."""
+    group_of, names = pd.factorize(groups, sort=True)
+    classes = order_labels(labels.unique())
+    label_of = pd.Index(classes).get_indexer(pd.Index(labels))
+    cells = np.bincount(group_of * len(classes) + label_of, minlength=len(names) * len(classes))
+    return group_of, pd.DataFrame(cells.reshape(-1, len(classes)), index=names, columns=classes)
+
+
+def _deal_folds(
+    counts: pd.DataFrame, part_of: NDArray[np.object_], folds: int | None, seed: int
+) -> NDArray[np.int64]:
+    fold_of = np.full(len(counts), -1, np.int64)
     if folds is None:
         return fold_of
-    open_groups = part_of.index[part_of.isin(["train", "val"])]
-    if folds < 2 or len(open_groups) < folds:
+    open_groups = np.isin(part_of, ["train", "val"])
+    if folds < 2 or open_groups.sum() < folds:
         raise TooFewSlicesError(
-            f"{folds} folds were asked for, and {len(open_groups)} groups are left outside the test part; "
-            f"take 2 to {len(open_groups)} folds."
+            f"{folds} folds were asked for, and {open_groups.sum()} groups are left outside the test part; "
+            f"take 2 to {open_groups.sum()} folds."
         )
     shares = np.full(folds, 1 / folds)
     fold_of[open_groups] = allocate_groups(
-        counts.loc[open_groups].to_numpy(), shares=shares, needs=np.ones(folds), seed=seed
+        counts.to_numpy()[open_groups], shares=shares, needs=np.ones(folds), seed=seed
     )
     return fold_of
 
@@ -274,8 +301,8 @@ def _absences(table: pd.DataFrame, parts: list[str]) -> list[str]:
     """Say which classes are absent from which parts, and why."""
     sentences = []
     groups = table.groupby("label")["group"].nunique()
-    for label in order_labels(table["label"]):
-        present = set(table.loc[table["label"] == label, "part"])
+    for label in order_labels(groups.index):
+        present = set(table.loc[table["label"] == label, "part"].unique())
         absent = [part for part in parts if part not in present]
         if absent:
             count = groups[label]
@@ -294,7 +321,7 @@ def _count_part(table: pd.DataFrame, part: str) -> dict[str, Any]:
         "slices": len(rows),
         "patients": int(rows["patient_id"].nunique()),
         "groups": int(rows["group"].nunique()),
-        "by_label": {label: int(counts[label]) for label in order_labels(rows["label"])},
+        "by_label": {label: int(counts[label]) for label in order_labels(counts.index)},
     }
 
 
@@ -335,5 +362,10 @@ def _write(workspace: Workspace, split: Split) -> None:
 def _read(path: Path) -> Split:
     head = read_json(path)
     keys = ("name", "dataset", "group_by", "seed", "hash", "created", "folds")
-    table = pd.read_parquet(path.with_name(f"{head['name']}.parquet"))
-    return Split(**{key: head[key] for key in keys}, table=table, notes=tuple(head["notes"]))
+    table = path.with_name(f"{head['name']}.parquet")
+    return Split(
+        **{key: head[key] for key in keys},
+        counts={part: head[part] for part in PARTS},
+        read=partial(pd.read_parquet, table),
+        notes=tuple(head["notes"]),
+    )

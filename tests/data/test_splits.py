@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.data import allocation
 from pipeline.data.allocation import allocate_groups
 from pipeline.data.groups import join_groups
 from pipeline.data.index import build_index, load_index
@@ -225,3 +226,64 @@ def test_what_is_not_there_is_named(indexed):
         load_split(indexed, "set", "yours")
     with pytest.raises(InvalidNameError):
         make_split(indexed, "set", name="../mine")
+
+
+def test_listing_splits_opens_no_table(indexed, monkeypatch):
+    opened = []
+    read = pd.read_parquet
+    monkeypatch.setattr(
+        pd, "read_parquet", lambda path, **chosen: opened.append(path.name) or read(path, **chosen)
+    )
+    made = make_split(indexed, "set")
+    (listed,) = list_splits(indexed, "set")
+    opened.clear()
+    assert listed == made and listed.to_json() == made.to_json()
+    assert opened == []
+    pd.testing.assert_frame_equal(listed.table, made.table)
+    assert opened == [f"{made.name}.parquet"]
+
+
+def test_parts_of_slices_in_any_order(indexed):
+    split = make_split(indexed, "set")
+    asked = load_index(indexed, "set")["slice_id"].sample(frac=1, random_state=0)
+    asked.iloc[3] = "unknown"
+    expected = asked.map(split.parts())
+    assert expected.isna().iloc[3] and expected.notna().any()
+    pd.testing.assert_series_equal(split.parts_of(asked), expected.rename("part"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_groups_dealt_by_kind_are_as_even_as_one_by_one(seed, monkeypatch):
+    """A class of few groups too is in every part, and every part has its share."""
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(0, 4, (600, 3))
+    counts[:, 2] = 0
+    counts[generator.choice(600, 9, replace=False), 2] = 5
+    counts[counts.sum(axis=1) == 0, 0] = 1
+    monkeypatch.setattr(allocation, "_MANY", 500)
+    parts = allocate_groups(counts, shares=SHARES, needs=NEEDS, seed=seed)
+    monkeypatch.setattr(allocation, "_MANY", 1000)
+    one_by_one = allocate_groups(counts, shares=SHARES, needs=NEEDS, seed=seed)
+
+    def unevenness(dealt):
+        held = np.stack([counts[dealt == part].sum(axis=0) for part in range(4)])
+        return np.abs(held / counts.sum(axis=0) - SHARES[:, None])[:, :2].max()
+
+    assert unevenness(parts) <= max(0.01, 2 * unevenness(one_by_one))
+    assert set(parts[counts[:, 2] > 0]) == {0, 1, 2, 3}
+    assert len(parts) == 600 and not (parts == one_by_one).all()
+
+
+def test_groups_are_named_after_their_patients_or_cluster():
+    index = pd.DataFrame(
+        {
+            "patient_id": ["P2", None, "P1", None, "P3", "P1", "P9"],
+            "study_uid": [None, "S1", None, None, None, None, "S1"],
+            "series_uid": None,
+        }
+    ).astype("str")
+    clusters = pd.Series(["C-a", "C-b", "C-a", "C-d", "C-e", "C-f", "C-g"], dtype="str")
+    assert list(join_groups(index, clusters)) == ["P1+1", "P9", "P1+1", "C-d", "P3", "P1+1", "P9"]
+    without = index.assign(patient_id=pd.Series([None] * 7, dtype="str"))
+    assert list(join_groups(without, clusters)) == ["C-a", "C-b", "C-a", "C-d", "C-e", "C-f", "C-b"]
+    assert len(join_groups(index[:0], clusters[:0])) == 0
