@@ -93,6 +93,8 @@ def _read_picture(path: Path, *, head_only: bool = False) -> bytes | None:
     )
     reader.start()
     reader.join(sandbox.TIMEOUT_SECONDS)
+    if not found and not reader.is_alive():
+        raise SliceError("crashed", "Reading it broke down.")
     if not found:
         raise SliceError(
             "timeout", f"Reading it took more than {sandbox.TIMEOUT_SECONDS:.0f} s and was given up."
