@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +171,7 @@ def _open_label(finding: Finding, count: int) -> str:
 
 def _key(finding: Finding) -> str:
     """Return what tells a finding from others, whatever their order: an open one stays open."""
-    return "-".join([finding.code, *(str(finding.details.get(name, "")) for name in ("label", "scope"))])
+    return re.sub(r"[^a-z0-9]+", "-", f"{finding.code} {finding.title}".lower())
 
 
 def _small(dataset: str, slice_id: str, labels: list[str]) -> str:

@@ -1,0 +1,102 @@
+"""The Findings tab: deciding of slices, undo, the report, and how an audit goes and ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pipeline.data.audit import audit_dataset
+from pipeline.data.decisions import decide, load_decisions
+from pipeline.data.index import build_index, load_index
+from pipeline.jobs import JobStore
+from pipeline.workspace import Workspace
+
+APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture
+def audited(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Twelve tiny slices of noise, audited; jobs are queued and never started."""
+    monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
+    monkeypatch.setattr(JobStore, "pump", lambda self: None)
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        path = tmp_path / "small" / ("pCT", "nCT")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 255, (100, 100), dtype=np.uint8))
+    build_index(workspace, tmp_path / "small", name="small")
+    audit_dataset(workspace, "small")
+    return workspace
+
+
+def page() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.session_state["explore.tab"] = app.session_state["explore.opens"] = "Findings"
+    app.run()
+    assert not app.exception and not app.error
+    return app
+
+
+def html_of(app: AppTest) -> str:
+    return "".join(str(part.proto.body) for part in app.get("html"))
+
+
+def widget(app: AppTest, kind: str, key: str) -> Any:
+    return next(each for each in getattr(app, kind) if each.key == key)
+
+
+def test_all_slices_of_a_finding_are_decided_of_in_two_clicks_and_taken_back(audited: Workspace) -> None:
+    app = page()
+    assert "12 slices have a side below" in html_of(app)
+    assert not any(button.key == "decide-undo" for button in app.button)
+    widget(app, "toggle", "finding-tiny-tiny").set_value(True).run()
+    widget(app, "button", "all-fine-tiny-tiny").click().run()
+    assert not app.exception and not app.error
+    assert "12 slices have a side below" not in html_of(app)
+    assert load_decisions(audited, "small").counts() == {"excluded": 0, "fine": 12}
+    assert "Decided: 12 fine." in " ".join(caption.value for caption in app.caption)
+    widget(app, "button", "decide-undo").click().run()
+    assert "12 slices have a side below" in html_of(app)
+    assert load_decisions(audited, "small").counts() == {"excluded": 0, "fine": 0}
+
+
+def test_excluding_makes_the_audit_stale_and_the_finding_smaller(audited: Workspace) -> None:
+    ids = list(load_index(audited, "small")["slice_id"])
+    decide(audited, "small", "exclude", ids[:2])
+    decide(audited, "small", "fine", ids[2:3], finding="tiny")
+    text = html_of(page())
+    assert "9 slices have a side below" in text
+    assert "Not counted: 1 fine, 2 excluded." in text
+    assert "Stale" in text
+    audit_dataset(audited, "small")
+    assert "Stale" not in html_of(page())
+
+
+def test_decided_slices_are_listed_with_their_counts(audited: Workspace) -> None:
+    ids = list(load_index(audited, "small")["slice_id"])
+    decide(audited, "small", "exclude", ids[:3])
+    assert any(each.label == "Decided: 3 excluded, 0 fine" for each in page().expander)
+
+
+def test_a_running_audit_shows_how_far_it_is(audited: Workspace) -> None:
+    job = JobStore(audited).submit("audit", ["audit", "small"], "Audit small")
+    app = page()
+    assert any(button.key == "audit-stop" for button in app.button)
+    JobStore(audited).fail(job.id, "The disk is full.")
+    assert "The disk is full." in html_of(page())
+
+
+def test_the_report_is_offered_with_and_without_pictures(audited: Workspace) -> None:
+    from dashboard.loaders import explore as load
+
+    app = page()
+    assert widget(app, "toggle", "audit-pictures").value is True
+    report = load.audit("small")
+    assert report is not None
+    assert "data:image/jpeg" in load.audit_report("small", report, pictures=True)
+    assert "data:image/jpeg" not in load.audit_report("small", report, pictures=False)
