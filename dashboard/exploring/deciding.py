@@ -53,7 +53,7 @@ def draw_actions(dataset: str, finding: Finding, ids: Sequence[str], *, key: str
         "A click on a picture",
         list(CLICKS),
         default="open",
-        format_func=CLICKS.get,
+        format_func=CLICKS.__getitem__,
         key=f"click-{key}",
     )
     for verdict, text, icon in (

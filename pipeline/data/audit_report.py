@@ -67,7 +67,7 @@ class _Source:
 
     def picture(self, slice_id: str) -> bytes | None:
         if slice_id not in self.read:
-            row = self.index.loc[slice_id]
+            row: dict[str, Any] = dict(self.index.loc[slice_id])
             self.read[slice_id] = load_thumbnail(self.workspace, self.dataset, row)
         return self.read[slice_id]
 
@@ -128,6 +128,7 @@ def _counts(report: AuditReport, index: pd.DataFrame) -> str:
         "groups": "Groups that splits keep together",
         "exact_copies": "Exact copies, pairs",
         "near_copies": "Near-copies, pairs",
+        "neighbours": "Neighbouring slices, pairs",
     }
     rows = [[words[name], f"{count:,}"] for name, count in report.figures.items() if name in words]
     rows.insert(2, ["Patients", f"{known:,} known" if known else "unknown"])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -104,9 +104,8 @@ def decide(
     if unknown:
         raise DecisionError(f"The data set {dataset!r} has no slice {unknown[0]!r}.")
     about = (finding or ANY) if verdict == "fine" else None
-    chosen = cast(Verdict, verdict)
     return _append(
-        workspace, dataset, [{"slice_id": one, "verdict": chosen, "finding": about} for one in slice_ids]
+        workspace, dataset, [{"slice_id": one, "verdict": verdict, "finding": about} for one in slice_ids]
     )
 
 
@@ -182,7 +181,10 @@ def _standing(log: Sequence[Decision]) -> list[Decision]:
 def _append(workspace: Workspace, dataset: str, lines: Sequence[dict[str, Any]]) -> Decisions:
     """Add one batch in one write, synced: a reader sees all of its lines or none, or drops a half one."""
     path = decisions_file(workspace, dataset)
-    head = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "batch": secrets.token_hex(6)}
+    head: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "batch": secrets.token_hex(6),
+    }
     text = "".join(json.dumps(asdict(Decision(**head, **line))) + "\n" for line in lines)
     with only_one(path.with_name(".decisions.lock")), path.open("a+b") as file:
         if file.tell() and not _ends_whole(file):
