@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data.clusters import load_clusters
+from pipeline.data.clusters import load_clusters, load_pairs
 from pipeline.data.composition import find_imbalance
-from pipeline.data.datasets import load_fingerprints, load_index
+from pipeline.data.datasets import load_index
 from pipeline.data.decisions import Decisions, load_decisions
-from pipeline.data.duplicates import DuplicatePairs, find_duplicate_pairs
+from pipeline.data.duplicates import DuplicatePairs
 from pipeline.data.findings import Finding, ranked
 from pipeline.data.giveaways import find_giveaways
 from pipeline.data.groups import join_groups
@@ -87,7 +87,7 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
     steps = 3
     progress(0, steps, "Looking for copies")
     clusters = load_clusters(workspace, name)
-    pairs = find_duplicate_pairs(index, load_fingerprints(workspace, name))
+    pairs = load_pairs(workspace, name)
     progress(1, steps, "Looking for leaks")
     readable = index[index["status"] == OK]
     groups = join_groups(readable, clusters.loc[readable.index])
@@ -180,7 +180,8 @@ def _figures(
         "slices": len(index),
         "readable": int((index["status"] == OK).sum()),
         "exact_copies": int(pairs.exact.sum()),
-        "near_copies": int((~pairs.exact).sum()),
+        "near_copies": int(pairs.copies.sum()),
+        "neighbours": int(pairs.neighbours.sum()),
         "clusters_of_copies": int((sizes > 1).sum()),
         "slices_in_clusters": int(sizes[sizes > 1].sum()),
         "groups": int(groups.nunique()),

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from pipeline.data.datasets import index_file, load_fingerprints, require_manifest
-from pipeline.data.duplicates import VERSION, near_duplicate_clusters
+from pipeline.data.duplicates import VERSION, DuplicatePairs, cluster_pairs, find_duplicate_pairs
 from pipeline.data.text_columns import hash_texts, join_columns
 from pipeline.progress import Progress, no_progress
 from pipeline.workspace import Workspace, atomic_file
@@ -31,9 +31,25 @@ def load_clusters(workspace: Workspace, dataset: str, *, progress: Progress = no
     if kept is not None:
         return kept["cluster"].astype("str")
     progress(0, 1, f"Looking for copies among {len(index):,} slices")
-    clusters = near_duplicate_clusters(index, load_fingerprints(workspace, dataset))
+    clusters = cluster_pairs(index, load_pairs(workspace, dataset))
     keep_clusters(workspace, dataset, clusters)
     return clusters
+
+
+def load_pairs(workspace: Workspace, dataset: str) -> DuplicatePairs:
+    """Return the pairs of copies and neighbours among the rows of the index.
+
+    Raises:
+        DatasetNotFoundError: there is no such data set.
+    """
+    index = _columns(workspace, dataset)
+    path, state = _file(workspace, dataset, "pairs"), _state(index)
+    kept = _read(path, state)
+    if kept is not None:
+        return DuplicatePairs(**{name: kept[name].to_numpy() for name in kept.columns})
+    pairs = find_duplicate_pairs(index, load_fingerprints(workspace, dataset))
+    _write(path, pd.DataFrame(vars(pairs)), state)
+    return pairs
 
 
 def keep_clusters(workspace: Workspace, dataset: str, clusters: pd.Series) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data.duplicates import DuplicatePairs
-from pipeline.data.findings import Finding, counted
+from pipeline.data.findings import Finding, Severity, counted
 from pipeline.data.splits import Split
 from pipeline.data.table import OK
 
@@ -23,7 +23,15 @@ _NEAR = {
     "one label is wrong: look at both.",
     "-across-patients": "Nearly the same picture under two patient ids, {}. Perhaps one person twice: splits "
     "keep them together; check the ids.",
-    "": "Nearly the same picture, {}. Splits keep them together; neighbours in one patient are among them.",
+    "": "One picture, recompressed, resized, cropped or shown otherwise, {}. Splits keep them together.",
+}
+_NEIGHBOURS = {
+    "-across-classes": "Slices as alike as neighbours of one scan in two classes, {}. Right where lesions or "
+    "lungs end; else one label is wrong: look at both.",
+    "-across-patients": "Slices as alike as neighbours of one scan under two patient ids, {}. Perhaps one "
+    "person twice: splits keep them together; check the ids.",
+    "": "Slices as alike as neighbours of one scan, {}: no copies, and little news to a model. Splits keep "
+    "them together.",
 }
 
 
@@ -32,7 +40,11 @@ def find_duplicates(index: pd.DataFrame, pairs: DuplicatePairs) -> Iterator[Find
     labels, patients = (index[name].to_numpy(dtype=object) for name in ("label", "patient_id"))
     contradicting = _differ(labels, pairs)
     other_patient = _differ(patients, pairs)
-    for which, noun, texts in ((pairs.exact, "exact copies", _EXACT), (~pairs.exact, "near-copies", _NEAR)):
+    for which, noun, texts in (
+        (pairs.exact, "exact copies", _EXACT),
+        (pairs.copies, "near-copies", _NEAR),
+        (pairs.neighbours, "neighbours", _NEIGHBOURS),
+    ):
         code = noun.replace(" ", "-")
         across_classes = which & contradicting
         across_patients = which & other_patient
@@ -98,17 +110,23 @@ def _pairs_finding(
     index: pd.DataFrame, pairs: DuplicatePairs, which: NDArray[np.bool_], code: str, text: str, noun: str
 ) -> Finding:
     ids = index["slice_id"].to_numpy(dtype=object)
-    order = np.argsort(-pairs.correlation[which], kind="stable")
+    order = np.argsort(pairs.residual[which], kind="stable")
     first, second = pairs.first[which][order], pairs.second[which][order]
     across = code.partition("-across-")[2]
     slices = len(set(first) | set(second))
     return Finding(
         "duplicates",
         code,
-        "bad" if across and code.startswith("exact") else "warn" if across else "note",
+        _severity(code, across),
         f"{noun.capitalize()} across {across}" if across else noun.capitalize(),
         text.format(counted(int(which.sum()), "pair") + f" of {counted(slices, 'slice')}"),
         int(which.sum()),
         unit="pairs",
         slice_ids=list(np.stack([ids[first], ids[second]], axis=1).ravel()),
     )
+
+
+def _severity(code: str, across: str) -> Severity:
+    if not across or code == "neighbours-across-classes":
+        return "note"
+    return "bad" if code.startswith("exact") else "warn"

@@ -1,0 +1,199 @@
+"""Is one small picture another, moved a little and seen in another contrast? What is left over says.
+
+A fingerprint g is explained by another, f, as tone(f) moved by a small affine map: by first order in the
+motion a linear fit on f, its square (gamma, clipped contrast) and its gradients (the tangent distance of
+Simard et al. 1993), repeated on the moved f where the motion is large (Lucas and Kanade 1981).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.statistics import FINGERPRINT_SIDE as SIDE
+
+BLUR = 0.7  # cells: below it an interpolated copy is no longer its original
+LEAST_DEVIATION = 2.0  # grey levels: a flatter fingerprint is like nothing
+_MARGIN = 2  # cells at the border: what moves in and out of view
+_FARTHEST = 3.0  # cells that a step may have moved by in all
+_RIDGE = 1e-5
+_BLOCK = 256  # fingerprints at a time: what a processor keeps near
+_Floats = NDArray[np.float32]
+
+_row, _column = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
+_y, _x = (2 * axis / (SIDE - 1) - 1 for axis in (_row, _column))
+_SEEN = np.s_[_MARGIN : SIDE - _MARGIN, _MARGIN : SIDE - _MARGIN]
+
+
+@dataclass(frozen=True)
+class Fits:
+    """How pairs of fingerprints explain each other; arrays of one length.
+
+    Attributes:
+        residual: share of the variance that motion and tone leave unexplained, [0, 1].
+        motion: root mean square of the motion over the picture, cells (1/32 of the picture).
+    """
+
+    residual: _Floats
+    motion: _Floats
+
+
+@dataclass(frozen=True)
+class ToneFits:
+    """How pairs of fingerprints explain each other where they lie.
+
+    Attributes:
+        residual: share of the variance that tone leaves unexplained, [0, 1].
+        difference: mean square of what differs without any fit, as a share of the variance.
+    """
+
+    residual: _Floats
+    difference: _Floats
+
+
+def has_pattern(fingerprints: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which of (n, 32, 32) fingerprints show anything."""
+    return np.asarray(fingerprints.std(axis=(1, 2)) >= LEAST_DEVIATION, bool)
+
+
+def blurred(fingerprints: NDArray[np.uint8], *, sigma: float = BLUR) -> _Floats:
+    """Return (n, 32, 32) fingerprints as float32, blurred."""
+    values = fingerprints.astype(np.float32)
+    for image in values:
+        cv2.GaussianBlur(image, (0, 0), sigma, dst=image, borderType=cv2.BORDER_REFLECT)
+    return values
+
+
+def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Fits:
+    """Fit each pair by one linear step, from first to second.
+
+    Args:
+        images: of `blurred`.
+        first, second: positions in it; pairs of one `first` are quickest together.
+    """
+    targets = _centred(images[:, *_SEEN].reshape(len(images), -1))
+    whole = np.maximum(np.einsum("nk,nk->n", targets, targets), 1.0)
+    deviations = images.std(axis=(1, 2))
+    order = np.argsort(first, kind="stable")
+    starts = np.searchsorted(first[order], np.arange(len(images) + 1))
+    residual = np.empty(len(first), np.float32)
+    motion = np.empty(len(first), np.float32)
+    wanted = np.flatnonzero(np.diff(starts))
+    for block in np.array_split(wanted, max(1, -(-len(wanted) // _BLOCK))):
+        bases, scales, inverses = _bases(images[block])
+        for at, one in enumerate(block.tolist()):
+            pairs = order[starts[one] : starts[one + 1]]
+            projected = targets[second[pairs]] @ bases[at].T
+            weights = projected @ inverses[at]
+            residual[pairs] = 1 - (projected * weights).sum(axis=1) / whole[second[pairs]]
+            motion[pairs] = _size_of(_motion_of(weights / scales[at], deviations[one]))
+    return Fits(np.clip(residual, 0, 1), motion)
+
+
+def refine_pairs(
+    images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64], *, steps: int = 1
+) -> Fits:
+    """Fit each pair by moving first by what a step found, and fitting again."""
+    residuals, motions = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
+    for start in range(0, len(first), _BLOCK):
+        one, other = images[first[start : start + _BLOCK]], images[second[start : start + _BLOCK]]
+        goal = _centred(other[:, *_SEEN].reshape(len(other), -1))
+        moved, motion = one, np.zeros((len(one), 6), np.float32)
+        best, best_motion = np.full(len(one), np.inf, np.float32), motion
+        for step in range(steps + 1):
+            bases, scales, inverses = _bases(moved)
+            projected = np.matmul(bases, goal[..., None])[..., 0]
+            weights = np.matmul(inverses, projected[..., None])[..., 0]
+            whole = np.einsum("nk,nk->n", goal, goal)
+            left = (whole - np.einsum("ni,ni->n", projected, weights)) / np.maximum(whole, 1.0)
+            further = _motion_of(weights / scales, moved.std(axis=(1, 2)))
+            better = left < best
+            best = np.where(better, left, best)
+            best_motion = np.where(better[:, None], motion + further, best_motion)
+            if step < steps:
+                motion = np.clip(motion + further, -_FARTHEST, _FARTHEST)
+                moved = _moved(one, motion)
+        residuals.append(np.clip(best, 0, 1))
+        motions.append(_size_of(best_motion))
+    return Fits(np.concatenate(residuals), np.concatenate(motions))
+
+
+def fit_tones(
+    fingerprints: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
+) -> ToneFits:
+    """Fit each pair by tone alone, nothing moved and nothing blurred."""
+    left, difference = [np.empty(0)], [np.empty(0)]
+    for start in range(0, len(first), _BLOCK):
+        one, other = (
+            fingerprints[which[start : start + _BLOCK]].reshape(-1, SIDE * SIDE).astype(np.float32)
+            for which in (first, second)
+        )
+        terms = _tones(one)
+        gram = np.einsum("nik,njk->nij", terms, terms) / SIDE**2 + _RIDGE * np.eye(3, dtype=np.float32)
+        wanted = np.einsum("nik,nk->ni", terms, other) / SIDE**2
+        weights = np.linalg.solve(gram, wanted[..., None])[..., 0]
+        fitted = np.einsum("nik,ni->nk", terms, weights)
+        variance = np.maximum(other.var(axis=1), 1e-3)
+        left.append(((other - fitted) ** 2).mean(axis=1) / variance)
+        difference.append(((other - one) ** 2).mean(axis=1) / variance)
+    return ToneFits(np.concatenate(left).astype(np.float32), np.concatenate(difference).astype(np.float32))
+
+
+def _tones(rows: _Floats) -> _Floats:
+    """Return 1, the standardised picture and its square, (n, 3, pixels)."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    standard = centred / (centred.std(axis=1, keepdims=True) + 1e-6)
+    return np.stack([np.ones_like(standard), standard, standard**2], axis=1)
+
+
+def _bases(images: _Floats) -> tuple[_Floats, _Floats, _Floats]:
+    """Return the terms of each fit: (n, 8, pixels) of length 1, their (n, 8) lengths, (n, 8, 8) inverses."""
+    tones = _tones(images.reshape(len(images), -1)).reshape(len(images), 3, SIDE, SIDE)
+    across: _Floats = np.gradient(images, axis=2)
+    down: _Floats = np.gradient(images, axis=1)
+    terms = (across, across * _x, across * _y, down, down * _x, down * _y, tones[:, 1], tones[:, 2])
+    stacked = np.stack([term[:, *_SEEN].reshape(len(images), -1) for term in terms], axis=1)
+    stacked -= stacked.mean(axis=2, keepdims=True)  # goals are centred too: the constant is fitted thereby
+    lengths: _Floats = np.linalg.norm(stacked, axis=2).astype(np.float32) + np.float32(1e-3)
+    stacked /= lengths[..., None]
+    gram = np.matmul(stacked, stacked.transpose(0, 2, 1)).astype(np.float64)
+    inverses = np.linalg.inv(gram + _RIDGE * np.eye(gram.shape[1]))
+    return stacked, lengths, inverses.astype(np.float32)
+
+
+def _motion_of(weights: _Floats, deviation: NDArray[np.floating] | float) -> _Floats:
+    """Return the affine motion, (n, 6) cells: weights of gradients over that of the picture itself."""
+    gain = weights[..., 6] / (np.asarray(deviation) + 1e-6)
+    gain = np.where(np.abs(gain) < 0.2, 0.2, gain)
+    return np.asarray(np.clip(weights[..., :6] / gain[..., None], -2, 2), np.float32)
+
+
+def _size_of(motion: _Floats) -> _Floats:
+    """Return the root mean square of an affine motion over the picture, whose sides go from -1 to 1."""
+    squares = motion**2
+    shift = squares[:, [0, 3]].sum(axis=1)
+    return np.asarray(np.sqrt(shift + squares[:, [1, 2, 4, 5]].sum(axis=1) / 3), np.float32)
+
+
+def _moved(images: _Floats, motion: _Floats) -> _Floats:
+    """Return each picture as seen through its motion."""
+    moved = np.empty_like(images)
+    across = motion[:, 0, None, None] + motion[:, 1, None, None] * _x + motion[:, 2, None, None] * _y
+    down = motion[:, 3, None, None] + motion[:, 4, None, None] * _x + motion[:, 5, None, None] * _y
+    for at, image in enumerate(images):
+        cv2.remap(
+            image,
+            _column + across[at],
+            _row + down[at],
+            cv2.INTER_CUBIC,
+            dst=moved[at],
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return moved
+
+
+def _centred(rows: _Floats) -> _Floats:
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True), np.float32)
