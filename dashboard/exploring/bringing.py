@@ -68,8 +68,8 @@ def _draw_running() -> None:
 @st.dialog("Add a data set", width="medium")
 def _add_dialog() -> None:
     st.caption(
-        "A folder on this machine, one folder a class: PNG, JPEG, TIFF, BMP or DICOM, mixed as you like. "
-        "Files are read where they lie and never changed. pCT, nCT and NiCT, covid and normal are "
+        "A folder on this machine, one folder a class: PNG, JPEG, TIFF, BMP, DICOM, NIfTI or ZIP, mixed as "
+        "you like. Files are read where they lie and never changed. pCT, nCT and NiCT, covid and normal are "
         "recognised."
     )
     folder = st.text_input("Folder", key="add.folder", placeholder="/data/ct-slices")

@@ -49,7 +49,7 @@ def draw_source(run: RunInfo, dataset: str | None) -> Asked | None:
     if file is None:
         widgets.empty_state(
             "A slice of your own",
-            "PNG, JPEG, TIFF, BMP or DICOM. The file stays on this machine, is never stored, and is "
+            "PNG, JPEG, TIFF, BMP, DICOM or NIfTI. The file stays on this machine, is never stored, and is "
             "forgotten with this session. Whether it is a chest CT slice at all is looked at first.",
             key="predict-upload",
         )

@@ -22,7 +22,8 @@ def no_dataset() -> None:
     pressed = empty_state(
         "No data set yet",
         "Build the demo (synthetic patients, about a minute), or index a folder of your own slices: one "
-        "folder a class, PNG, JPEG, TIFF, BMP or DICOM. Files are read where they lie and never changed.",
+        "folder a class, PNG, JPEG, TIFF, BMP, DICOM, NIfTI or ZIP. Files are read where they lie and never "
+        "changed.",
         action="Build the demo data set",
         command="python -m pipeline index FOLDER --name NAME",
         key="no-dataset",

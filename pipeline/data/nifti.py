@@ -40,7 +40,8 @@ NO_ORIENTATION = "the header gives no orientation: planes are taken as stored"
 _HEADER_BYTES = 540
 _SAMPLED_PLANES, _SAMPLED_EVERY = 16, 4
 _AIR_PERCENTILE = 1.0
-_CHUNK = 2**20
+_CHUNK = 2**20  # read at once
+_AT_ONCE = 16 * 2**20  # inflated at once: a bomb's megabyte holds a gigabyte
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001}
 
 
@@ -260,7 +261,7 @@ def _inflate(chunks: Iterable[bytes], size: int) -> bytearray:
         for chunk in chunks:
             rest = chunk
             while rest and len(found) < size:
-                found += inflater.decompress(rest, size - len(found))
+                found += inflater.decompress(rest, min(size - len(found), _AT_ONCE))
                 rest = inflater.unconsumed_tail
                 if inflater.eof:
                     rest = inflater.unused_data

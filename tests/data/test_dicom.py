@@ -6,10 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from pipeline.data.decode import decode_slice
+from pipeline.data.decode import decode_frames, decode_slice
 from pipeline.data.slice_image import SliceError
 
 KEY = b"k" * 32
@@ -31,6 +32,7 @@ def test_ct_with_a_rescale_is_hounsfield_units(write_dicom):
 def test_the_header_keeps_geometry_and_pseudonyms_and_no_name(write_dicom):
     header = decode_slice(write_dicom(), key=KEY).header
     assert (header.slice_location, header.pixel_spacing, header.kernel) == (-12.5, 0.5, "B60f")
+    assert (header.image_position, header.image_orientation) == ("0 0 -12.5", "1 0 0 0 1 0")
     assert header.patient_id.startswith("P-") and header.study_uid.startswith("S-")
     text = repr(header)
     assert not any(secret in text for secret in ("MRN", "00042", "Doe", "Jane", "1970", "1.2.3"))
@@ -139,18 +141,60 @@ def test_a_bare_file_without_preamble_is_read(write_dicom):
     assert decode_slice(path).intensity == "hu"
 
 
-def test_every_common_transfer_syntax_of_real_files(real_data):
-    """One slice in 16 syntaxes: the lossless ones agree, the lossy 12-bit ones are refused by name."""
+def test_every_transfer_syntax_of_real_files_is_read(real_data):
+    """One slice in 16 syntaxes: the lossless ones agree, the lossy ones nearly."""
     first = decode_slice(real_data / "dicom" / "CTImage.dcm").image
-    refused = []
-    for path in sorted((real_data / "dicom").glob("CTImage.dcm_*")):
-        try:
-            read = decode_slice(path).image
-        except SliceError as error:
-            assert error.code == "transfer-syntax" and "1.2.840.10008.1.2.4" in error.reason
-            refused.append(path.name)
-            continue
+    paths = sorted((real_data / "dicom").glob("CTImage.dcm_*"))
+    assert len(paths) == 13
+    for path in paths:
+        read = decode_slice(path).image
+        error = np.abs(read - first).mean()
+        lossy = any(
+            name in path.name for name in ("Lossy", "JPEG2000T", "Process1T", "2_4T", "6_8T", "10_12T")
+        )
+        eight_bits = "Process1T" in path.name
         assert read.shape == first.shape
-        if not any(lossy in path.name for lossy in ("Lossy", "Process1T", "JPEG2000T")):
-            np.testing.assert_array_equal(read, first)
-    assert len(refused) == 3
+        assert error < (25 if eight_bits else 5) if lossy else error == 0, (path.name, error)
+
+
+def test_every_frame_of_every_real_file_is_read(real_data):
+    """Fragmented, with and without offset table, one frame and two, old JPEG with 12 bits: all 28."""
+    paths = sorted((real_data / "dicom").iterdir())
+    assert len(paths) == 28
+    for path in paths:
+        frames = list(decode_frames(path))
+        assert all(not isinstance(read, SliceError) and read.image.shape == (512, 512) for read in frames)
+        assert len(frames) == (2 if path.name.startswith("CT0012") else 1)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named"),
+    [
+        ("1.2.840.10008.1.2.4.52", "JPEG Extended (Process 3 and 5)"),
+        ("1.2.840.10008.1.2.4.102", "MPEG-4"),
+        ("1.2.3.4.5", "not registered"),
+    ],
+)
+def test_a_syntax_that_nothing_reads_is_refused_by_name(write_dicom, syntax, named):
+    path = write_dicom()
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([bytes(100)])
+    dataset["PixelData"].is_undefined_length = True
+    with path.open("wb") as file:
+        pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=True)
+    with pytest.raises(SliceError) as caught:
+        decode_slice(path)
+    assert caught.value.code == "transfer-syntax" and named in caught.value.reason
+
+
+def test_a_damaged_12_bit_jpeg_is_corrupt(write_dicom):
+    path = write_dicom(BitsStored=12, HighBit=11)
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.51"
+    dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9" * 20])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    with pytest.raises(SliceError) as caught:
+        decode_slice(path)
+    assert caught.value.code == "corrupt"
