@@ -131,11 +131,14 @@ def _tissue(body: Binary, lungs: Binary) -> Binary:
 
 
 def _window(grey: NDArray[np.uint8], lungs: Binary, tissue: Binary) -> dict[str, float | None]:
-    lung, other = grey[lungs > 0], grey[tissue > 0]
-    if min(lung.size, other.size) < _LEAST_PIXELS or lung.size < _NO_LUNGS * (lung.size + other.size):
+    lung, other = (
+        cv2.calcHist([grey], [0], mask, [256], [0, 256]).ravel().cumsum() for mask in (lungs, tissue)
+    )
+    if min(lung[-1], other[-1]) < _LEAST_PIXELS or lung[-1] < _NO_LUNGS * (lung[-1] + other[-1]):
         return {"lung_black": None, "tissue_white": None, "lung_contrast": None}
+    medians = [int(np.searchsorted(each, each[-1] / 2)) for each in (lung, other)]
     return {
-        "lung_black": float((lung <= BLACK).mean()),
-        "tissue_white": float((other >= WHITE).mean()),
-        "lung_contrast": float(np.median(other) - np.median(lung)),
+        "lung_black": float(lung[BLACK] / lung[-1]),
+        "tissue_white": float(1 - other[WHITE - 1] / other[-1]),
+        "lung_contrast": float(medians[1] - medians[0]),
     }

@@ -26,6 +26,7 @@ BLURRED, SOFT = 0.47, 0.42  # in any data, and where the others are sharper: sli
 NOISY, ROUGH = 8.0, 5.0  # grey levels, in any data, and where the others are smoother: most slices below 2
 FAR_OUT = 6.0  # robust standard deviations from the data set's median
 _LEAST_DEVIATION = {"blur": 0.01, "noise": 0.5}  # of the data set: of slices from one scanner nearly none
+_OF_ONE = {"have": "has", "are": "is", "look": "looks", "end": "ends", "keep": "keeps", "show": "shows"}
 _LEAST_OTHERS = 20  # slices that a distribution is made of
 
 
@@ -274,8 +275,14 @@ def _finding(
         check.code,
         check.severity,
         check.title,
-        f"{counted(len(left), noun)} {check.what}. {check.advice}",
+        f"{counted(len(left), noun)} {_agreeing(check.what, len(left))}. {check.advice}",
         len(left),
         slice_ids=list(left["slice_id"]),
         details={name: count for name, count in decided.items() if count},
     )
+
+
+def _agreeing(what: str, count: int) -> str:
+    """Return `what` with its verb, the first word, as one slice wants it or many do."""
+    verb, _, rest = what.partition(" ")
+    return f"{_OF_ONE.get(verb, verb)} {rest}" if count == 1 else what

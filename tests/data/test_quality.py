@@ -8,7 +8,7 @@ from pipeline.data import measuring
 from pipeline.data.audit import audit_dataset, load_audit
 from pipeline.data.index import build_index, load_index
 from pipeline.data.marks import count_frames, count_marks
-from pipeline.data.measures import COLUMNS, measure_blur, measure_noise, measure_slice, missing_rows
+from pipeline.data.measures import COLUMNS, _window, measure_blur, measure_noise, measure_slice, missing_rows
 from pipeline.data.phantom import generate_patient
 from pipeline.data.quality import find_quality
 from pipeline.data.reading import read_slice
@@ -106,12 +106,34 @@ def test_only_what_stands_free_in_the_air_is_a_mark():
     assert type(count_marks(picture, body)) is int, "it travels as JSON"
 
 
+def test_one_slice_and_many_are_spoken_of_as_such(workspace, tmp_path, write_picture):
+    for number in range(3):
+        write_picture(tmp_path / "s" / "pCT" / f"{number}.png", np.full((300, 300), 90 + number, np.uint8))
+    build_index(workspace, tmp_path / "s", name="blank")
+    texts = [next(find_quality(load_index(workspace, "blank").head(count))).text for count in (1, 3)]
+    assert texts[0].startswith("1 slice has hardly") and texts[1].startswith("3 slices have hardly")
+
+
 def test_white_margins_are_counted_by_side():
     picture = np.full((100, 100), 60, np.uint8)
     assert count_frames(picture) == 0
     picture[:4] = 255
     picture[:, -5:] = 255
     assert count_frames(picture) == 2
+
+
+def test_the_window_is_read_from_lung_and_tissue():
+    """Three fifths of the lung black, a quarter of the tissue white, 60 grey levels between the middles."""
+    picture = np.full((100, 100), 100, np.uint8)
+    lungs, tissue = np.zeros_like(picture), np.zeros_like(picture)
+    lungs[:, :50], tissue[:, 50:] = 255, 255
+    picture[:60, :50], picture[60:, :50] = 0, 40
+    picture[:75, 50:], picture[75:, 50:] = 60, 255
+    found = _window(picture, lungs, tissue)
+    assert found == {
+        "lung_black": pytest.approx(0.6), "tissue_white": pytest.approx(0.25), "lung_contrast": 60.0,
+    }  # fmt: skip
+    assert _window(picture, np.zeros_like(lungs), tissue)["lung_black"] is None
 
 
 def test_a_plain_dark_end_is_no_lost_end():
