@@ -22,7 +22,7 @@ BOTH, FOR = "For and against", "For only"
 COHORT, OWN = "All slices alike", "This slice alone"
 UNIT = "logit margin a cell"
 LUNGS = "#35c2a5"
-HEIGHT = 500
+HEIGHT = 470  # with controls above and words below, all of it fits a laptop's screen
 HEIGHT_OF_THREE = 350
 
 
@@ -52,14 +52,14 @@ class Shown:
 def draw_controls(prediction: Prediction) -> Shown:
     """Draw the choice of map in one row and return it."""
     labels = list(prediction.engine.classes)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="predict-controls"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="predict-controls"):
         label = st.segmented_control(
             "What speaks for", labels, default=prediction.label, required=True,
             key=f"predict.class.{prediction.label}",
         )  # fmt: skip
         method = st.selectbox(
             "Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="predict.method",
-            width=190, persist_state="session",
+            width=158, persist_state="session",
         )  # fmt: skip
         exact = method == DEFAULT
         signed = st.segmented_control(

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.charts import class_colors
 from dashboard.prediction.source import Asked
-from pipeline.inference.prediction import Prediction
+from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
 
 Tone = Literal["neutral", "good", "warn", "bad"]
@@ -36,14 +36,19 @@ SEEN_TITLES = {
 }
 
 
+def is_shown(asked: Asked) -> bool:
+    """Return whether scores and maps are shown: the gate let the slice in, or the user overrode it."""
+    return asked.prediction.status == "ok" or bool(st.session_state.get(_override_key(asked)))
+
+
 def draw_opinion(asked: Asked) -> None:
     """Draw the verdict of the gate, the scores, and whether the model has seen the slice."""
     prediction = asked.prediction
     with widgets.panel(key="predict-opinion"):
-        _gate(prediction)
-        if prediction.status == "ok":
+        _gate(asked)
+        if is_shown(asked):
             _scores(prediction)
-            if prediction.reason:
+            if prediction.status == "ok" and prediction.reason:
                 widgets.callout(prediction.reason, tone="warn")
             widgets.callout(
                 SENTENCES[prediction.seen],
@@ -53,12 +58,27 @@ def draw_opinion(asked: Asked) -> None:
         widgets.research_notice()
 
 
-def _gate(prediction: Prediction) -> None:
+def _gate(asked: Asked) -> None:
+    """Say whether this looks like a slice at all; where it doesn't, offer to see the answer all the same."""
+    prediction = asked.prediction
     if prediction.status == "ok":
-        st.html('<div class="p-gate" data-ok="true">Looks like an axial CT slice of the trunk</div>')
+        st.html('<div class="p-gate">Looks like an axial CT slice of the trunk</div>')
         return
-    text = f"{prediction.reason} No score and no map are shown for it."
-    widgets.callout(text, tone="bad", title="Not a chest CT slice")
+    consequence = (
+        "The answer below is shown at your wish: the model answers for any picture, and for such a one it "
+        "means nothing."
+        if is_shown(asked)
+        else "No score and no map are shown for it."
+    )
+    widgets.callout(f"{prediction.reason} {consequence}", tone="bad", title="Not taken for a chest CT slice")
+    st.toggle(
+        "It is one: show the answer", key=_override_key(asked),
+        help="The check looks at the picture alone and can be wrong. The choice holds for this slice only.",
+    )  # fmt: skip
+
+
+def _override_key(asked: Asked) -> str:
+    return f"predict.override.{asked.subject}"
 
 
 def _scores(prediction: Prediction) -> None:
@@ -77,8 +97,8 @@ def _scores(prediction: Prediction) -> None:
     )
     swatch = f'<i style="background:{colors[prediction.label]}"></i>'
     st.html(
-        f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(prediction.label)}</h3>{rows}'
-        f"<small>{kind}: {note}.</small></div>"
+        f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(prediction.label)}</h3>'
+        f'<div class="p-scores">{rows}</div><small>{kind}: {note}.</small></div>'
     )
 
 
@@ -88,14 +108,3 @@ def _row(label: str, value: float, color: str, *, first: bool) -> str:
         f'<i><b style="width:{100 * value:.1f}%;background:{color}"></b></i>'
         f"<em>{score_text(value)}</em></div>"
     )
-
-
-def score_text(value: float) -> str:
-    """Write a score with two digits, and never as certainty.
-
-    >>> score_text(0.4251), score_text(0.9996), score_text(0.0001)
-    ('0.43', '> 0.99', '< 0.01')
-    """
-    if value > 0.99:
-        return "> 0.99"
-    return "< 0.01" if value < 0.01 else f"{value:.2f}"

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import loaders, prediction, widgets
 from dashboard.loaders import predict as read
 from dashboard.prediction.maps import draw_controls, draw_maps, draw_stages
-from dashboard.prediction.opinion import draw_opinion
+from dashboard.prediction.opinion import draw_opinion, is_shown
 from dashboard.prediction.saving import draw_saving
 from dashboard.prediction.source import draw_source
 
@@ -22,7 +22,7 @@ st.html(Path(prediction.__file__).with_name("style.css"))
 asked = draw_source(run, dataset.name if dataset is not None else None)
 if asked is None:
     st.stop()
-shown = draw_controls(asked.prediction) if asked.prediction.status == "ok" else None
+shown = draw_controls(asked.prediction) if is_shown(asked) else None
 picture, side = st.columns([73, 27], gap="medium")
 with picture, widgets.guarded("The maps could not be drawn."):
     draw_maps(run, asked, shown)
@@ -30,5 +30,5 @@ with side:
     draw_opinion(asked)
     with widgets.guarded("The answer could not be prepared for saving."):
         draw_saving(asked, shown)
-if asked.prediction.status == "ok":
+if is_shown(asked):
     draw_stages(asked)

@@ -16,7 +16,7 @@ from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import draw_overlay
 from pipeline.inference.engine import Engine
-from pipeline.inference.prediction import Prediction, error_json
+from pipeline.inference.prediction import Prediction, error_json, score_text
 from pipeline.inference.seen import SeenSlices
 from pipeline.jobs import Progress, no_progress
 from pipeline.preprocessing.apply import preprocess_slice
@@ -159,10 +159,14 @@ def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None
 
 
 def draw_prediction(prediction: Prediction, label: str, values: np.ndarray) -> np.ndarray:
-    """Draw a map of the slice's size over the slice, with scale and notice: uint8 RGB."""
+    """Draw a map of the slice's size over the slice, with scale and notice: uint8 RGB.
+
+    The picture of a rejected slice says so.
+    """
     grey = display_grey(prediction.image.image, intensity=prediction.image.intensity)
     kind = "probability" if prediction.calibrated else "score (uncalibrated)"
-    title = f"{label}: {kind} {prediction.probabilities[label]:.2f} - logit margin a cell"
+    unit = "logit margin a cell" if prediction.status == "ok" else "not taken for a chest CT slice"
+    title = f"{label}: {kind} {score_text(prediction.probabilities[label])} - {unit}"
     return draw_overlay(grey, values, limit=prediction.heat_limit(label), title=title)
 
 

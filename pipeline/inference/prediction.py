@@ -107,6 +107,17 @@ class Prediction:
         }
 
 
+def score_text(value: float) -> str:
+    """Write a score with two digits, and never as certainty.
+
+    >>> score_text(0.4251), score_text(0.9996), score_text(0.0001)
+    ('0.43', '> 0.99', '< 0.01')
+    """
+    if value > 0.99:
+        return "> 0.99"
+    return "< 0.01" if value < 0.01 else f"{value:.2f}"
+
+
 def error_json(*, input: str, reason: str) -> dict[str, Any]:
     """Return the contract's JSON object for an input that could not be read."""
     return {

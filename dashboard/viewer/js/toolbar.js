@@ -154,7 +154,10 @@ class Toolbar {
       const share = (Number(input.value) - Number(input.min)) / (Number(input.max) - Number(input.min));
       input.style.setProperty("--share", `${100 * share}%`);
     });
-    wrap.append(element("span", "name", label), input, value);
+    const name = element("span", "name", label);
+    name.dataset.initial = label[0];
+    wrap.title = label;
+    wrap.append(name, input, value);
     return wrap;
   }
 
@@ -186,12 +189,14 @@ class Toolbar {
       choice.value = Math.max(0, match);
     });
     const drag = `Dragging sets the ${name.toLowerCase()} (W)`;
+    const ranges = isHu
+      ? [this.range("Centre", -1000, 1000, 1, at(0)), this.range("Width", 1, 4000, 1, at(1))]
+      : [this.range("Level", 0, 255, 0.5, at(0)), this.range("Range", 1, 255, 1, at(1))];
+    for (const range of ranges) range.classList.add("brief");
     return [
       choice,
       this.button("windowing", drag, () => viewer.toggle("windowing"), () => viewer.settings.windowing),
-      ...(isHu
-        ? [this.range("Centre", -1000, 1000, 1, at(0)), this.range("Width", 1, 4000, 1, at(1))]
-        : [this.range("Level", 0, 255, 0.5, at(0)), this.range("Range", 1, 255, 1, at(1))]),
+      ...ranges,
     ];
   }
 
