@@ -112,6 +112,12 @@ def index_file(workspace: Workspace, name: str) -> Path:
     return workspace.dataset_dir(name) / "index.parquet"
 
 
+def index_state(workspace: Workspace, name: str) -> str:
+    """Return a mark of the index's file that changes whenever it is written: for what is kept beside it."""
+    status = index_file(workspace, name).stat()
+    return f"{status.st_mtime_ns}-{status.st_size}"
+
+
 def slice_path(workspace: Workspace, name: str, row: Mapping[str, Any] | pd.Series) -> Path:
     """Return where the file of an index row lies."""
     return Path(require_manifest(workspace, name)["source"]) / str(row["path"])

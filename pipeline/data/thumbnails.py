@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data.datasets import require_manifest
+from pipeline.data.datasets import index_state, require_manifest
 from pipeline.data.reading import load_slice
 from pipeline.data.slice_image import SliceError
 from pipeline.data.statistics import display_grey
 from pipeline.data.table import OK, UNLABELLED
-from pipeline.workspace import Workspace
+from pipeline.workspace import Workspace, atomic_write_parquet
 
 SIDE = 176  # pixels of the longer side
 MEAN_SIDE = 128
 MEAN_SLICES = 80  # of a class that its mean image is made of
+MEAN_VERSION = 1
 _QUALITY = 88
+_THREADS = min(4, os.cpu_count() or 1)
+_TOGETHER = 16  # slices between two words on progress
 _END_OF_JPEG = b"\xff\xd9"
 
 
@@ -69,23 +73,89 @@ def reduce_to(grey: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def average_classes(workspace: Workspace, dataset: str, index: pd.DataFrame) -> list[ClassMean]:
+def load_thumbnails(
+    workspace: Workspace, dataset: str, rows: Sequence[Mapping[str, Any]]
+) -> list[bytes | None]:
+    """Return the thumbnails of several rows, in their order; missing ones are made side by side."""
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="thumbnails") as pool:
+        return list(pool.map(lambda row: load_thumbnail(workspace, dataset, row), rows))
+
+
+def average_classes(
+    workspace: Workspace,
+    dataset: str,
+    index: pd.DataFrame,
+    *,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[ClassMean]:
     """Return the mean and the deviation of each class, of up to 80 slices drawn evenly from it.
 
     Slices of all sizes are stretched to one square: that is what a careless eye, and a model, sees in common.
+    They are made once for each state of the index and kept beside it; `on_progress` is told how many slices
+    are read, of how many.
     """
     require_manifest(workspace, dataset)
-    usable = index[index["status"] == OK]
-    means = []
-    for label, rows in usable.groupby(usable["label"].fillna(UNLABELLED), sort=False):
-        chosen = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, MEAN_SLICES).round().astype(int))]
-        thumbnails = [load_thumbnail(workspace, dataset, row) for _, row in chosen.iterrows()]
-        pictures = [_square(data) for data in thumbnails if data is not None]
+    state = f"{MEAN_VERSION}-{index_state(workspace, dataset)}"
+    kept = workspace.dataset_dir(dataset) / "averages.parquet"
+    if (means := _load_means(kept, state)) is not None:
+        return means
+    chosen = _drawn_evenly(index[index["status"] == OK])
+    total, done, means = sum(len(rows) for _, rows in chosen), 0, []
+    for label, rows in chosen:
+        pictures = []
+        for start in range(0, len(rows), _TOGETHER):
+            facts = rows.iloc[start : start + _TOGETHER].to_dict("records")
+            small = load_thumbnails(workspace, dataset, facts)
+            pictures += [_square(data) for data in small if data is not None]
+            done += len(facts)
+            on_progress(done, total)
         if pictures:
             stack = np.stack(pictures).astype(np.float32)
             deviation = np.clip(stack.std(axis=0), 0, 255).astype(np.uint8)
-            means.append(ClassMean(str(label), stack.mean(axis=0).astype(np.uint8), deviation, len(pictures)))
+            means.append(ClassMean(label, stack.mean(axis=0).astype(np.uint8), deviation, len(pictures)))
+    _keep_means(kept, means, state)
     return means
+
+
+def _drawn_evenly(usable: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return up to 80 rows of each class."""
+    codes, labels = pd.factorize(usable["label"].fillna(UNLABELLED))
+    drawn = []
+    for code, label in enumerate(labels):
+        rows = np.flatnonzero(codes == code)
+        places = np.unique(np.linspace(0, len(rows) - 1, MEAN_SLICES).round().astype(int))
+        drawn.append((str(label), usable.iloc[rows[places]]))
+    return drawn
+
+
+def _load_means(path: Path, state: str) -> list[ClassMean] | None:
+    try:
+        table = pd.read_parquet(path)
+    except OSError:
+        return None
+    if table.attrs.get("state") != state:
+        return None
+    return [
+        ClassMean(row.label, _picture(row.mean_image), _picture(row.deviation), int(row.slices))
+        for row in table.itertuples()
+    ]
+
+
+def _keep_means(path: Path, means: Sequence[ClassMean], state: str) -> None:
+    table = pd.DataFrame(
+        {
+            "label": [mean.label for mean in means],
+            "slices": [mean.slices for mean in means],
+            "mean_image": [mean.mean.tobytes() for mean in means],
+            "deviation": [mean.deviation.tobytes() for mean in means],
+        }
+    )
+    table.attrs = {"state": state}
+    atomic_write_parquet(path, table)
+
+
+def _picture(data: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(data, np.uint8).reshape(MEAN_SIDE, MEAN_SIDE)
 
 
 def _square(data: bytes) -> NDArray[np.uint8]:
