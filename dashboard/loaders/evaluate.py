@@ -97,7 +97,7 @@ def part_findings(run: RunInfo, part: str) -> Findings:
     root = workspace().root
     table = run.artifacts / "predictions" / f"{part}.parquet"
     manifest = workspace().dataset_dir(run.params.get("dataset", "none")) / "dataset.json"
-    marks = (stamp(table), stamp(manifest), *openings(run))
+    marks = (stamp(table), stamp(manifest), _decided(run.params.get("dataset")), *openings(run))
     return _part_findings(str(root), run.id, part, marks)
 
 
@@ -106,7 +106,13 @@ def dataset_findings(run: RunInfo, dataset: str) -> Findings | None:
     path = predictions_file(run, dataset)
     if not path.is_file():
         return None
-    return _dataset_findings(str(workspace().root), run.id, dataset, (str(path), stamp(path)))
+    marks = (str(path), stamp(path), _decided(dataset))
+    return _dataset_findings(str(workspace().root), run.id, dataset, marks)
+
+
+def _decided(dataset: str | None) -> float:
+    """Return when slices of a data set were last decided of: excluded ones are in no figure."""
+    return stamp(workspace().dataset_dir(dataset) / "decisions.jsonl") if dataset else 0.0
 
 
 def predictions_file(run: RunInfo, dataset: str) -> Path:
@@ -118,7 +124,8 @@ def predictions_file(run: RunInfo, dataset: str) -> Path:
 
 def comparison(first: RunInfo, second: RunInfo, part: str) -> Comparison:
     """Return the comparison of two runs on a part that both have."""
-    marks = tuple(stamp(run.artifacts / "predictions" / f"{part}.parquet") for run in (first, second))
+    tables = [run.artifacts / "predictions" / f"{part}.parquet" for run in (first, second)]
+    marks = (*map(stamp, tables), *(_decided(run.params.get("dataset")) for run in (first, second)))
     return _comparison(str(workspace().root), first.id, second.id, part, marks)
 
 
@@ -129,7 +136,7 @@ def _part_findings(root: str, run_id: str, part: str, marks: tuple[float, ...]) 
 
 
 @st.cache_resource(show_spinner="Resampling patients", max_entries=6)
-def _dataset_findings(root: str, run_id: str, dataset: str, marks: tuple[str, float]) -> Findings:
+def _dataset_findings(root: str, run_id: str, dataset: str, marks: tuple[str, float, float]) -> Findings:
     opened = Workspace.open(root)
     return Findings(evaluate_dataset(opened, RunStore(opened).find(run_id), dataset))
 

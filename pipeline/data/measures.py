@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.marks import count_frames, count_marks
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import display_grey
-from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.apply import find_lungs
 from pipeline.preprocessing.gate import is_chest_ct
 from pipeline.preprocessing.lungs.body import find_body
 from pipeline.preprocessing.morphology import Binary
@@ -49,23 +49,23 @@ def measure_slice(read: SliceImage) -> dict[str, Any]:
         `lung_contrast`: grey levels between the medians of lung and tissue.
         What can't be measured is None: without lungs in view, there is nothing to say of their window.
     """
-    done = preprocess_slice(read.image, intensity=read.intensity, recipe=PRESETS["hilum"])
+    lungs, found = find_lungs(read.image, intensity=read.intensity, recipe=PRESETS["hilum"])
     grey = display_grey(read.image, intensity=read.intensity)
     body = find_body(grey)
     modality = read.header.modality if read.header is not None else None
     verdict = is_chest_ct(
         read.image, intensity=read.intensity, modality=modality, color_share=read.color_share
     )
-    tissue = _tissue(body.mask, done.found_mask)
+    tissue = _tissue(body.mask, lungs)
     return {
-        "lung_fraction": done.verdict.lung_fraction,
+        "lung_fraction": found.lung_fraction,
         "chest_doubt": " ".join(verdict.reasons) or None,
         "marks": count_marks(grey, body.mask) + count_frames(grey),
         "body_cut": body_cut(body.mask),
         "blur": measure_blur(grey, box=body.box) if body.area else None,
         "noise": measure_noise(grey, tissue),
         "missing_rows": missing_rows(grey),
-        **_window(grey, done.lung_mask, tissue),
+        **_window(grey, lungs if found.plausible else np.zeros_like(lungs), tissue),
     }
 
 

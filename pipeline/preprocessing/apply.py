@@ -32,6 +32,7 @@ from pipeline.preprocessing.windowing import WINDOWS, check_slice, finite_hu, to
 __all__ = [
     "Preprocessed",
     "draw_outline",
+    "find_lungs",
     "outline_polygons",
     "preprocess_output",
     "preprocess_slice",
@@ -146,6 +147,22 @@ def preprocess_output(image: NDArray[Any], *, intensity: str, recipe: Recipe) ->
     believed = isolation.mask if plausible else np.zeros_like(isolation.mask)
     edges = _edges(fitted, isolation, recipe) if recipe.output == "three-channel" else None
     return _output(fitted, believed, edges, recipe)
+
+
+def find_lungs(
+    image: NDArray[Any], *, intensity: str, recipe: Recipe
+) -> tuple[NDArray[np.uint8], MaskVerdict]:
+    """Return only the lung mask before the verdict, and the verdict: `found_mask` and `verdict` of
+    `preprocess_slice`.
+
+    Raises:
+        SliceArrayError: `image` is no slice.
+    """
+    fitted = _Fitted.of(image, intensity=intensity, recipe=recipe)
+    dark, _, body = _threshold(fitted, recipe)
+    isolation = _isolate(fitted, dark, body, recipe)
+    mask = mask_to_slice(fitted.square(isolation.mask), fitted.placement)
+    return mask, _judge(fitted, isolation, body)
 
 
 @dataclass(frozen=True, eq=False)

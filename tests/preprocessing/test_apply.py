@@ -2,7 +2,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.preprocessing.apply import draw_outline, outline_polygons, preprocess_output, preprocess_slice
+from pipeline.preprocessing.apply import (
+    draw_outline,
+    find_lungs,
+    outline_polygons,
+    preprocess_output,
+    preprocess_slice,
+)
 from pipeline.preprocessing.recipe import PRESETS
 from pipeline.preprocessing.windowing import SliceArrayError, to_grey8
 from tests.preprocessing.conftest import draw_chest
@@ -29,6 +35,15 @@ def test_the_fast_path_gives_the_same_bytes(slices, preset, output):
         np.testing.assert_array_equal(fast, done.output)
         assert fast.dtype == np.uint8
         assert fast.shape == ((512, 512, 3) if output == "three-channel" else (512, 512))
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_the_lungs_alone_are_the_same_lungs(slices, preset):
+    for image, intensity in slices:
+        done = preprocess_slice(image, intensity=intensity, recipe=PRESETS[preset])
+        mask, verdict = find_lungs(image, intensity=intensity, recipe=PRESETS[preset])
+        np.testing.assert_array_equal(mask, done.found_mask)
+        assert verdict == done.verdict
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
