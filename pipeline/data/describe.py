@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.data.decode import decode_frames, identify
 from pipeline.data.formats import detect_format
 from pipeline.data.opening import read_failure, read_head
+from pipeline.data.pseudonyms import pseudonym
 from pipeline.data.slice_image import DicomHeader, SliceError, SliceImage
 from pipeline.data.statistics import FINGERPRINT_SIDE, describe_slice
 
@@ -44,6 +45,7 @@ def describe_file(
             row, fingerprint = _describe_frame(read, frame)
             rows.append(row)
             fingerprints.append(fingerprint)
+        _join_frames(rows, path, key)
         if identify(path) != before:
             raise SliceError(
                 "changed", "The file changed while it was read: index again when it is complete."
@@ -88,6 +90,14 @@ def _describe_frame(read: SliceImage | SliceError, frame: int) -> tuple[dict[str
         "error": None,
     }
     return row | header | identifiers | measured, fingerprint
+
+
+def _join_frames(rows: list[dict[str, Any]], path: Path, key: bytes | None) -> None:
+    """Make the frames of a file one series where its header names none: they are of one person."""
+    if len(rows) > 1:
+        series = pseudonym(str(path), key=key, kind="file")
+        for row in rows:
+            row["header_series_uid"] = row.get("header_series_uid") or series
 
 
 def _failed(path: Path, error: SliceError) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:

@@ -185,6 +185,7 @@ def test_volumes_are_rows_of_the_index(workspace, tmp_path, name):
     assert set(table["format"]) == {"nifti"} and set(table["intensity"]) == {"hu"}
     assert list(table["slice_location"]) == [195.0 - 5 * at for at in range(20)]
     assert table["image_orientation"].eq("1 0 0 0 1 0").all()
+    assert table["series_uid"].nunique() == 1 and table["patient_id"].isna().all()  # one group, one stack
     read = read_slice(path, frame=3)
     assert read.header.slice_location == table["slice_location"][3]
     assert build_index(workspace, tmp_path / "slices", name="set").read == 0
