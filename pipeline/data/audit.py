@@ -14,13 +14,14 @@ import pandas as pd
 
 from pipeline.data.clusters import load_clusters, load_pairs
 from pipeline.data.composition import find_imbalance
-from pipeline.data.datasets import load_index
+from pipeline.data.datasets import load_fingerprints, load_index
 from pipeline.data.decisions import Decisions, load_decisions
 from pipeline.data.duplicates import DuplicatePairs
 from pipeline.data.findings import Finding, ranked
 from pipeline.data.giveaways import find_giveaways
 from pipeline.data.groups import join_groups
 from pipeline.data.leakage import find_duplicates, find_leaks
+from pipeline.data.leakage_meter import LeakageMeter, measure_leakage
 from pipeline.data.measures import VERSION
 from pipeline.data.measuring import fill_measures
 from pipeline.data.quality import find_quality
@@ -42,6 +43,7 @@ class AuditReport:
         figures: counts for the page's head: slices, readable, exact_copies, near_copies, clusters, groups.
         findings: the worst first.
         shortcuts: every estimate that was made, the most telling first.
+        leakage_meter: by how much a careless split would flatter; None in audits of an older Hilum.
         state: of the index that was looked at, and of the slices that were excluded then.
         decisions: how many slices are `excluded` and `fine` now.
     """
@@ -54,6 +56,7 @@ class AuditReport:
     findings: Sequence[Finding] = ()
     shortcuts: Sequence[Shortcut] = ()
     decisions: dict[str, int] = field(default_factory=dict)
+    leakage_meter: LeakageMeter | None = None
     stale: bool = field(default=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class AuditReport:
             "findings": [finding.to_json() for finding in self.findings],
             "shortcuts": [asdict(shortcut) for shortcut in self.shortcuts],
             "decisions": self.decisions,
+            "leakage_meter": self.leakage_meter.to_json() if self.leakage_meter is not None else None,
         }
 
 
@@ -84,7 +88,7 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
     everything = load_index(workspace, name)
     decisions = load_decisions(workspace, name)
     index = _without(everything, decisions)
-    steps = 3
+    steps = 4
     progress(0, steps, "Looking for copies")
     clusters = load_clusters(workspace, name)
     pairs = load_pairs(workspace, name)
@@ -101,6 +105,13 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
     ]
     progress(2, steps, "Asking what gives the class away")
     shortcuts, telling = find_giveaways(labelled, groups.loc[labelled.index])
+    progress(3, steps, "Measuring how much a careless split would flatter")
+    meter = measure_leakage(
+        load_fingerprints(workspace, name)[labelled.index],
+        labelled["label"],
+        labelled["patient_id"],
+        groups.loc[labelled.index],
+    )
     report = AuditReport(
         name=name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -110,6 +121,7 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
         findings=ranked(_undecided([*findings, *telling], decisions)),
         shortcuts=shortcuts,
         decisions=decisions.counts(),
+        leakage_meter=meter,
     )
     atomic_write_json(_file(workspace, name), report.to_json())
     progress(steps, steps, f"{len(report.findings)} findings")
@@ -139,6 +151,7 @@ def load_audit(workspace: Workspace, name: str) -> AuditReport | None:
         findings=ranked([*find_quality(index, decisions), *_undecided(others, decisions)]),
         shortcuts=[Shortcut(**shortcut) for shortcut in kept["shortcuts"]],
         decisions=decisions.counts(),
+        leakage_meter=LeakageMeter.from_json(meter) if (meter := kept.get("leakage_meter")) else None,
         stale=kept["state"] != _state(index, split, decisions),
     )
 
