@@ -7,7 +7,6 @@ of time and memory. A share that does not answer is given up after as long.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data import sandbox
 from pipeline.data.archive import split_archive_path
 from pipeline.data.datasets import slice_path
 from pipeline.data.decode import decode_slice
 from pipeline.data.formats import HEAD_BYTES, detect_format
 from pipeline.data.opening import open_file, read_failure
-from pipeline.data.sandbox import WorkerDiedError, borrowed_worker
+from pipeline.data.patience import GaveUpError, do_within
+from pipeline.data.sandbox import TIMEOUT_SECONDS, WorkerDiedError, borrowed_worker
 from pipeline.data.slice_image import MAX_RASTER_BYTES, DicomHeader, SliceError, SliceImage
 from pipeline.workspace import Workspace
 
@@ -82,29 +81,17 @@ def is_picture(path: Path) -> bool:
 def _read_picture(path: Path, *, head_only: bool = False) -> bytes | None:
     """Return the bytes of a picture that is decoded here, None for all else.
 
-    Read by a thread that can be left behind: a share that went away keeps its reader for minutes.
-
     Raises:
         SliceError: it can't be read, is of no known format, or the share does not answer (`timeout`).
     """
-    found: list[bytes | SliceError | None] = []
-    reader = threading.Thread(
-        target=lambda: found.append(_picture_or_reason(path, head_only=head_only)), daemon=True
-    )
-    reader.start()
-    reader.join(sandbox.TIMEOUT_SECONDS)
-    if not found and not reader.is_alive():
-        raise SliceError("crashed", "Reading it broke down.")
-    if not found:
-        raise SliceError(
-            "timeout", f"Reading it took more than {sandbox.TIMEOUT_SECONDS:.0f} s and was given up."
-        )
-    if isinstance(found[0], SliceError):
-        raise found[0]
-    return found[0]
+    try:
+        return do_within(TIMEOUT_SECONDS, lambda: _picture_bytes(path, head_only=head_only))
+    except GaveUpError as error:
+        reason = f"Reading it took more than {TIMEOUT_SECONDS:.0f} s and was given up."
+        raise SliceError("timeout", reason) from error
 
 
-def _picture_or_reason(path: Path, *, head_only: bool) -> bytes | SliceError | None:
+def _picture_bytes(path: Path, *, head_only: bool) -> bytes | None:
     try:
         with open_file(path) as file:
             head = file.read(HEAD_BYTES)
@@ -112,9 +99,11 @@ def _picture_or_reason(path: Path, *, head_only: bool) -> bytes | SliceError | N
                 return None
             return head if head_only else head + file.read(MAX_RASTER_BYTES + 1 - len(head))
     except OSError as error:
-        return read_failure(error)
+        raise read_failure(error) from error
     except SliceError as error:
-        return None if error.code == "missing-file" and split_archive_path(path) is not None else error
+        if error.code == "missing-file" and split_archive_path(path) is not None:
+            return None
+        raise
 
 
 def _read_in_sandbox(source: dict[str, Any], payload: bytes, frame: int, key: bytes | None) -> SliceImage:

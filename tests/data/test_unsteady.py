@@ -79,7 +79,7 @@ def test_what_was_unsteady_is_read_again_when_the_share_is_back(workspace, folde
 
 def test_a_page_does_not_wait_for_a_share_that_blocks(folder, monkeypatch):
     answered = threading.Event()
-    monkeypatch.setattr(sandbox, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(reading, "TIMEOUT_SECONDS", 0.3)
 
     def block(path):
         answered.wait(60)
@@ -92,5 +92,7 @@ def test_a_page_does_not_wait_for_a_share_that_blocks(folder, monkeypatch):
         assert caught.value.code == "timeout"
         ((one,),) = expand_inputs([folder / "pCT" / "pCT1.png"])
         assert one.problem is None
+        monkeypatch.undo()
+        assert read_slice(folder / "pCT" / "pCT1.png").format == "png"
     finally:
         answered.set()
