@@ -129,8 +129,8 @@ def describe_removal(workspace: Workspace, name: str) -> str:
     splits = len(list((workspace.dataset_dir(name) / "splits").glob("*.json")))
     caches = len(_caches(workspace, name))
     return (
-        f"This removes the index of {name} ({manifest['slices']:,} slices), its thumbnails and audit, "
-        f"{splits} split(s) and {caches} preprocessed cache(s). The slices in {manifest['source']} stay, "
+        f"This removes the index of {name} ({manifest['slices']:,} slices), its thumbnails, audit and "
+        f"decisions, {splits} split(s) and {caches} preprocessed cache(s). The slices in {manifest['source']} stay, "
         "and so do runs and readings."
     )
 
