@@ -137,16 +137,21 @@ def decide(
 def split(
     context: typer.Context,
     name: Name,
-    group_by: Annotated[str, typer.Option(help="patient, cluster or none")] = "patient",
+    group_by: Annotated[str, typer.Option(help="patient, cluster, none or column:NAME")] = "patient",
     split_name: Annotated[str | None, typer.Option("--as", help="What to call the split.")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Cross-validation folds.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 0,
+    test_on: Annotated[
+        str | None, typer.Option(metavar="COLUMN=VALUE", help="Hold these out whole: source=clinic-b.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Divide a data set into train, val, calibration and test; no patient in two of them."""
     from pipeline.data.splits import make_split
 
-    made = make_split(context.obj, name, group_by=group_by, name=split_name, folds=folds, seed=seed)
+    made = make_split(
+        context.obj, name, group_by=group_by, name=split_name, folds=folds, seed=seed, test_on=test_on
+    )
     _answer(made.to_json(), as_json, console.split_text)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.data.duplicates import connected_components
 
 
-def join_groups(index: pd.DataFrame, clusters: pd.Series) -> pd.Series:
+def join_groups(index: pd.DataFrame, clusters: pd.Series, *further: pd.Series) -> pd.Series:
     """Return the group of each row: patients, joined where near-duplicates join them.
 
     Rows with one patient, study or series id belong together, and so do rows of one near-duplicate cluster. A
@@ -18,12 +18,13 @@ def join_groups(index: pd.DataFrame, clusters: pd.Series) -> pd.Series:
     Args:
         index: with `patient_id`, `study_uid`, `series_uid` and `slice_id`.
         clusters: near-duplicate cluster of each row.
+        further: names of each row; rows of one name belong together too.
 
     Returns:
         The first patient id of each group (with `+n` where it joins n more), else its cluster's name.
     """
     first, second = [], []
-    for names in (index["patient_id"], index["study_uid"], index["series_uid"], clusters):
+    for names in (index["patient_id"], index["study_uid"], index["series_uid"], clusters, *further):
         codes, _ = pd.factorize(names.astype("str"))
         known = np.flatnonzero(codes >= 0)
         order = known[np.argsort(codes[known], kind="stable")]

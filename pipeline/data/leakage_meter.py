@@ -77,7 +77,7 @@ class LeakageMeter:
         without = f" Without {', '.join(self.left_out)}: too few groups." if self.left_out else ""
         return (
             f"A probe that only finds the most similar picture gets {careless.value:.0%} right when slices "
-            f"are dealt one by one, and {honest.value:.0%} with {unit} kept apart (chance {self.chance:.0%}): "
+            f"are dealt singly, and {honest.value:.0%} with {unit} kept apart (chance {self.chance:.0%}): "
             f"a careless split flatters by{least} {_points(gain.value)} points ({_points(gain.low)} to "
             f"{_points(gain.high)}).{without}"
         )

@@ -5,12 +5,13 @@ A split is frozen: `splits/NAME.json` (who, how, hash) and `splits/NAME.parquet`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,24 +21,28 @@ from pipeline.data.allocation import allocate_groups
 from pipeline.data.clusters import load_clusters
 from pipeline.data.datasets import load_index
 from pipeline.data.decisions import load_decisions
-from pipeline.data.groups import join_groups
+from pipeline.data.grouping import (
+    COLUMN,
+    GROUPINGS,
+    HoldOutError,
+    NoPatientsError,
+    UnknownGroupingError,
+    group_slices,
+    hold_out,
+)
 from pipeline.data.labels import order_labels
 from pipeline.data.table import OK
 from pipeline.data.text_columns import hash_texts, join_columns, positions_in
 from pipeline.errors import HilumError
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet, checked_name, read_json
 
+__all__ = ["GROUPINGS", "HoldOutError", "NoPatientsError", "Split", "UnknownGroupingError", "make_split"]
+
 PARTS = ("train", "val", "calibration", "test")
 SHARES: Mapping[str, float] = {"train": 0.60, "val": 0.15, "calibration": 0.10, "test": 0.15}
 # Of a class with few groups, training gets one first, then the test that everyone will quote.
 NEEDS: Mapping[str, float] = {"train": 8.0, "test": 4.0, "val": 2.0, "calibration": 1.0}
 MIN_CALIBRATION_GROUPS = 2
-GROUPINGS = ("patient", "cluster", "none")
-GroupBy = Literal["patient", "cluster", "none"]
-
-
-class NoPatientsError(HilumError):
-    """Patients were asked for as groups, and no patient id is known."""
 
 
 class TooFewSlicesError(HilumError):
@@ -52,16 +57,13 @@ class SplitNotFoundError(HilumError):
     """No split has this name."""
 
 
-class UnknownGroupingError(HilumError):
-    """`group_by` is none of patient, cluster, none."""
-
-
 @dataclass(frozen=True)
 class Split:
     """A frozen split.
 
     Attributes:
         counts: of each part, its slices, patients, groups and labels.
+        test_on: `COLUMN=VALUE` where the test part is all slices of that value and no others.
         notes: sentences that whoever uses it should read: parts left out and why, classes absent from a part.
     """
 
@@ -75,6 +77,7 @@ class Split:
     counts: Mapping[str, Any] = field(repr=False)
     read: Callable[[], pd.DataFrame] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
+    test_on: str | None = None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -107,7 +110,7 @@ class Split:
         """Return the contract of `split --json`: each part with its slices, patients, groups and labels."""
         head = {
             key: getattr(self, key)
-            for key in ("name", "dataset", "group_by", "seed", "folds", "hash", "created")
+            for key in ("name", "dataset", "group_by", "test_on", "seed", "folds", "hash", "created")
         }
         return head | dict(self.counts) | {"notes": list(self.notes)}
 
@@ -120,23 +123,28 @@ def make_split(
     name: str | None = None,
     folds: int | None = None,
     seed: int = 0,
+    test_on: str | None = None,
 ) -> Split:
     """Divide the readable, labelled slices of a data set into four parts, alike in classes; freeze it.
 
     Args:
         group_by: `patient` keeps a patient's slices together, near-copies too; slices without an id go by
             their near-duplicate cluster. `cluster` does the same and needs no id at all. `none` deals slices
-            one by one, and says what that does to every figure.
+            one by one, and says what that does to every figure. `column:NAME` keeps slices of one value of a
+            column together, a source or a scanner, and their patients and near-copies too.
         name: what to call it; a name is made up otherwise. The same split under the same name is no error.
         folds: also deal everything outside test and calibration to so many folds.
+        test_on: `COLUMN=VALUE`: all slices of that value, and no others, are the test part.
 
     Raises:
-        NoPatientsError, TooFewSlicesError, SplitExistsError, UnknownGroupingError.
+        NoPatientsError, TooFewSlicesError, SplitExistsError, UnknownGroupingError, HoldOutError.
     """
-    table, notes = preview_split(workspace, dataset, group_by=group_by, folds=folds, seed=seed)
+    table, notes = preview_split(
+        workspace, dataset, group_by=group_by, folds=folds, seed=seed, test_on=test_on
+    )
     hash = hash_table(table)
     made = Split(
-        name=_free_name(workspace, dataset, name, group_by, folds, seed, hash),
+        name=_free_name(workspace, dataset, name, _stem(group_by, folds, seed, test_on), hash),
         dataset=dataset,
         group_by=group_by,
         seed=seed,
@@ -146,13 +154,20 @@ def make_split(
         counts={part: _count_part(table, part) for part in PARTS},
         read=lambda: table,
         notes=tuple(notes),
+        test_on=test_on,
     )
     _write(workspace, made)
     return made
 
 
 def preview_split(
-    workspace: Workspace, dataset: str, *, group_by: str, folds: int | None = None, seed: int = 0
+    workspace: Workspace,
+    dataset: str,
+    *,
+    group_by: str,
+    folds: int | None = None,
+    seed: int = 0,
+    test_on: str | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the table and the notes of the split that `make_split` would freeze. Writes nothing.
 
@@ -163,7 +178,7 @@ def preview_split(
     excluded = usable["slice_id"].isin(load_decisions(workspace, dataset).excluded)
     usable = usable[~excluded]
     clusters = load_clusters(workspace, dataset).loc[usable.index]
-    table, notes = divide(usable, clusters, group_by=group_by, folds=folds, seed=seed)
+    table, notes = divide(usable, clusters, group_by=group_by, folds=folds, seed=seed, test_on=test_on)
     count = int(excluded.sum())
     if count:
         notes = [*notes, f"In no part, because they were excluded: {count:,} slices."]
@@ -171,36 +186,39 @@ def preview_split(
 
 
 def divide(
-    index: pd.DataFrame, clusters: pd.Series, *, group_by: str, folds: int | None, seed: int
+    index: pd.DataFrame,
+    clusters: pd.Series,
+    *,
+    group_by: str,
+    folds: int | None,
+    seed: int,
+    test_on: str | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the split's table for readable, labelled rows, and what to know about it. Writes nothing."""
-    if group_by not in GROUPINGS:
-        raise UnknownGroupingError(f"group-by {group_by!r} is unknown; choose one of {', '.join(GROUPINGS)}.")
-    groups = _group(index, clusters, group_by)
-    group_of, counts = _count_groups(groups, index["label"])
-    if len(counts) < 3:
+    groups = group_slices(index, clusters, group_by)
+    tested, notes = np.zeros(len(index), bool), list[str]()
+    if test_on is not None:
+        tested, left_out, notes = hold_out(index, groups, test_on)
+        index, groups, tested = index[~left_out], groups[~left_out], tested[~left_out]
+    group_of, counts = _count_groups(groups[~tested], index.loc[~tested, "label"])
+    if len(counts) < (3 if test_on is None else 2):
         raise TooFewSlicesError(
-            f"There are {len(index)} readable, labelled slices in {len(counts)} groups; at least 3 groups "
-            "are needed for train, val and test. Bring more patients, or label what is there (folders or a "
-            "CSV)."
+            f"There are {len(group_of)} readable, labelled slices in {len(counts)} groups to divide; at "
+            "least 3 groups are needed for train, val and test, 2 beside a test part of its own. Bring more "
+            "patients, label what is there (folders or a CSV), or keep less together."
         )
-    parts, notes = _parts_for(counts, group_by)
-    shares = np.array([SHARES[part] for part in parts])
-    needs = np.array([NEEDS[part] for part in parts])
+    parts, further = _parts_for(counts, group_by)
+    dealing = [part for part in parts if test_on is None or part != "test"]
+    shares = np.array([SHARES[part] for part in dealing])
+    needs = np.array([NEEDS[part] for part in dealing])
     dealt = allocate_groups(counts.to_numpy(), shares=shares / shares.sum(), needs=needs, seed=seed)
-    part_of = np.array(parts, object)[dealt]
+    part_of = np.array(dealing, object)[dealt]
     fold_of = _deal_folds(counts, part_of, folds, seed)
-    table = pd.DataFrame(
-        {
-            "slice_id": index["slice_id"],
-            "group": groups,
-            "part": pd.array(part_of, dtype="str").take(group_of),
-            "fold": fold_of[group_of],
-            "label": index["label"],
-            "patient_id": index["patient_id"],
-        }
-    ).reset_index(drop=True)
-    return table, notes + _absences(table, parts)
+    table = index[["slice_id", "label", "patient_id"]].assign(group=groups, part="test", fold=-1)
+    table.loc[~tested, "part"] = part_of[group_of]
+    table.loc[~tested, "fold"] = fold_of[group_of]
+    table = table[["slice_id", "group", "part", "fold", "label", "patient_id"]].reset_index(drop=True)
+    return table.astype({"part": "str", "fold": "int64"}), notes + further + _absences(table, parts)
 
 
 def load_split(workspace: Workspace, dataset: str, name: str | None = None) -> Split:
@@ -233,19 +251,6 @@ def hash_table(table: pd.DataFrame) -> str:
     """Return a hash of who is where: of slices, groups, parts and folds, in whatever order they come."""
     columns = [table[name] for name in ("slice_id", "group", "part", "fold")]
     return hash_texts(join_columns(columns, separator="\0").sort(), between="\n")
-
-
-def _group(index: pd.DataFrame, clusters: pd.Series, group_by: str) -> pd.Series:
-    if group_by == "none":
-        return index["slice_id"].rename("group")
-    if group_by == "patient" and not index["patient_id"].notna().any():
-        raise NoPatientsError(
-            "No patient id is known here (neither in a labels CSV nor in DICOM headers), so patients "
-            "cannot be kept apart. Take `--group-by cluster`: near-copies then stay together, and every "
-            "figure will say "
-            '"patients unknown".'
-        )
-    return join_groups(index, clusters)
 
 
 def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str]]:
@@ -329,9 +334,7 @@ def _free_name(
     workspace: Workspace,
     dataset: str,
     name: str | None,
-    group_by: str,
-    folds: int | None,
-    seed: int,
+    stem: str,
     hash: str,
 ) -> str:
     """Return `name` or a made-up one that no other split has; the same split may have its own name again."""
@@ -343,9 +346,15 @@ def _free_name(
                 f"another name."
             )
         return name
-    stem = f"{group_by}{f'-{folds}-folds' if folds else ''}-seed{seed}"
     candidates = [stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if taken.get(candidate, hash) == hash)
+
+
+def _stem(group_by: str, folds: int | None, seed: int, test_on: str | None) -> str:
+    """Return a name that says how a split was made."""
+    tested = f"-test-{test_on.partition('=')[2]}" if test_on else ""
+    stem = f"{group_by.removeprefix(COLUMN)}{tested}{f'-{folds}-folds' if folds else ''}-seed{seed}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:56]
 
 
 def _folder(workspace: Workspace, dataset: str) -> Path:
@@ -368,4 +377,5 @@ def _read(path: Path) -> Split:
         counts={part: head[part] for part in PARTS},
         read=partial(pd.read_parquet, table),
         notes=tuple(head["notes"]),
+        test_on=head.get("test_on"),
     )

@@ -13,6 +13,7 @@ from pipeline.data.groups import join_groups
 from pipeline.data.index import build_index, load_index
 from pipeline.data.splits import (
     PARTS,
+    HoldOutError,
     NoPatientsError,
     SplitExistsError,
     SplitNotFoundError,
@@ -169,6 +170,66 @@ def test_an_unknown_grouping_lists_the_known_ones():
         divide(index, clusters, group_by="scanner", folds=None, seed=0)
 
 
+def with_sources(patients=60, seed=0):
+    """An index of patients of three clinics, one person of two of them, and a column of scanners."""
+    index, clusters = made_up(patients, seed)
+    number = index["patient_id"].str[1:].astype(int)
+    source = number.map(lambda one: "abc"[one % 3])
+    source[(number == 0) & (index.groupby("patient_id").cumcount() % 2 == 1)] = "b"
+    return index.assign(source=source, scanner=number.map(lambda one: f"S{one % 9}")), clusters
+
+
+def test_a_given_column_is_kept_together_with_its_patients():
+    index, clusters = with_sources()
+    table, _ = divide(index, clusters, group_by="column:scanner", folds=None, seed=0)
+    for column in (index["scanner"], index["patient_id"], clusters):
+        assert (table.groupby(column.to_numpy())["part"].nunique() == 1).all()
+    assert set(table["group"]) == {f"S{at}" for at in range(9)}
+
+
+def test_a_column_joins_what_a_patient_joins():
+    """The person of two clinics keeps the clinics together: two groups are left, too few for three parts."""
+    index, clusters = with_sources()
+    with pytest.raises(TooFewSlicesError, match="in 2 groups"):
+        divide(index, clusters, group_by="column:source", folds=None, seed=0)
+
+
+@pytest.mark.parametrize("name", ["nothing", "slice_id", "patient_id", "constant"])
+def test_a_column_that_cannot_be_gone_by_lists_those_that_can(name):
+    index, clusters = with_sources()
+    with pytest.raises(UnknownGroupingError, match="source, scanner"):
+        divide(index.assign(constant="x"), clusters, group_by=f"column:{name}", folds=None, seed=0)
+
+
+@pytest.mark.parametrize("folds", [None, 4])
+def test_a_source_is_held_out_whole_and_nothing_else_is_tested_on(folds):
+    index, clusters = with_sources()
+    table, notes = divide(index, clusters, group_by="patient", folds=folds, seed=0, test_on="source=a")
+    source = table["slice_id"].map(index.set_index("slice_id")["source"])
+    assert set(table.loc[source == "a", "part"]) == {"test"}
+    assert set(table.loc[source != "a", "part"]) == {"train", "val", "calibration"}
+    assert (table.groupby("patient_id")["part"].nunique() == 1).all()
+    left_out = set(index["slice_id"]) - set(table["slice_id"])
+    person = index[(index["patient_id"] == "P0") & (index["source"] == "b")]
+    assert left_out == set(person["slice_id"]) and left_out
+    assert any(f"In no part: {len(left_out)} slices" in note for note in notes)
+    assert (table.loc[table["part"] == "test", "fold"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("test_on", "error", "words"),
+    [
+        ("source", HoldOutError, "COLUMN=VALUE"),
+        ("source=z", HoldOutError, "Its values are: "),
+        ("nothing=a", UnknownGroupingError, "source, scanner"),
+    ],
+)
+def test_what_cannot_be_held_out_is_said(test_on, error, words):
+    index, clusters = with_sources()
+    with pytest.raises(error, match=words):
+        divide(index, clusters, group_by="patient", folds=None, seed=0, test_on=test_on)
+
+
 @pytest.fixture
 def indexed(workspace, tmp_path, picture, write_picture):
     lines = ["path,label,patient_id"]
@@ -194,6 +255,34 @@ def test_a_split_is_frozen_named_and_found_again(indexed):
     assert (
         "bad.png" not in load_index(indexed, "set").set_index("slice_id").loc[again.table["slice_id"], "path"]
     )
+
+
+def test_a_held_out_value_is_kept_with_the_split(indexed, tmp_path):
+    lines = ["path,label,patient_id,source"]
+    for number in range(24):
+        label = "pCT" if number % 2 else "nCT"
+        lines.append(f"{label}/{number}.png,{label},P{number // 2},{'near' if number < 16 else 'far away'}")
+    (tmp_path / "slices" / "labels.csv").write_text("\n".join(lines))
+    build_index(indexed, tmp_path / "slices", name="set")
+    made = make_split(indexed, "set", test_on="source=far away")
+    assert made.name == "patient-test-far-away-seed0"
+    again = load_split(indexed, "set")
+    assert again.test_on == again.to_json()["test_on"] == "source=far away"
+    assert again.to_json()["test"]["slices"] == 8
+
+
+def test_a_frozen_split_stays_as_it_is_whatever_becomes_of_the_data(
+    indexed, tmp_path, picture, write_picture
+):
+    made = make_split(indexed, "set", name="mine")
+    for number in range(24, 40):
+        write_picture(tmp_path / "slices" / "pCT" / f"{number}.png", picture(number))
+    build_index(indexed, tmp_path / "slices", name="set")
+    other = make_split(indexed, "set", group_by="cluster")
+    kept = load_split(indexed, "set", "mine")
+    pd.testing.assert_frame_equal(kept.table, made.table)
+    assert kept.hash == made.hash == hash_table(kept.table) != other.hash
+    assert len(other.table) == len(kept.table) + 16
 
 
 def test_the_newest_split_is_the_default_and_names_are_not_reused(indexed):
