@@ -130,8 +130,8 @@ def describe_removal(workspace: Workspace, name: str) -> str:
     caches = len(_caches(workspace, name))
     return (
         f"This removes the index of {name} ({manifest['slices']:,} slices), its thumbnails, audit and "
-        f"decisions, {splits} split(s) and {caches} preprocessed cache(s). The slices in {manifest['source']} stay, "
-        "and so do runs and readings."
+        f"decisions, {splits} split(s) and {caches} preprocessed cache(s). The slices in "
+        f"{manifest['source']} stay, and so do runs and readings."
     )
 
 
