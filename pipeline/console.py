@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -103,7 +104,7 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def prediction_text(answer: dict[str, Any]) -> str:
-    name = answer["input"]
+    name = _on_one_line(answer["input"])
     if answer.get("frames", 1) > 1 or (answer["status"] == "error" and answer.get("frame")):
         name += f", frame {answer['frame'] + 1}"
     if answer["status"] == "error":
@@ -113,3 +114,12 @@ def prediction_text(answer: dict[str, Any]) -> str:
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
     return f"{name}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
+
+
+def _on_one_line(name: str) -> str:
+    """Write what a terminal would obey (line ends, escapes) as \\xNN: file names may hold anything.
+
+    >>> _on_one_line("a\\nb.png")
+    'a\\\\x0ab.png'
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", name)

@@ -164,7 +164,7 @@ def test_what_a_header_claims_is_judged_first(data, code):
 
 
 def test_a_gzip_bomb_is_inflated_no_further_than_its_header_says(monkeypatch):
-    bomb = gzip.compress(with_shape(64, 64, 10) + bytes(300 * 2**20))
+    bomb = gzip.compress(with_shape(64, 64, 10) + bytes(100 * 2**20))
     assert len(bomb) < 2**20
     asked = []
     inflate = module._inflate
