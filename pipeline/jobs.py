@@ -354,7 +354,7 @@ class JobStore:
 
 
 class Reporter:
-    """The `Progress` of a job: writes at most four times a second, raises JobStopped when asked to stop."""
+    """The `Progress` of a job: writes four times a second and at turns, raises JobStopped when asked to."""
 
     def __init__(self, store: JobStore, job_id: str) -> None:
         self.job_id = job_id
@@ -364,13 +364,14 @@ class Reporter:
         self._written = self._shown = 0.0
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
+        begins = done == 0 and message not in ("", self.message)  # a stretch that may be silent for long
         self.message = message or self.message
         now = time.monotonic()
-        ended = done >= total
-        if now - self._written >= 0.25 or ended:
+        turning = done >= total or begins
+        if now - self._written >= 0.25 or turning:
             self._written = now
             self._store._report(self.job_id, int(done), int(total), self.message)
-        if now - self._shown >= (0.25 if sys.stderr.isatty() else LOG_SECONDS) or ended:
+        if now - self._shown >= (0.25 if sys.stderr.isatty() else LOG_SECONDS) or turning:
             self._shown = now
             show_progress(done, total, self.message)
         if self.stop_asked.is_set():

@@ -47,6 +47,13 @@ def test_a_job_in_this_process_reports_and_finishes(store):
     assert store.get(progress.job_id).status == "finished"
 
 
+def test_what_begins_is_told_at_once_however_soon_after_the_last_report(store):
+    with store.reporting("index", ["x"]) as progress:
+        for done, message in ((9, "files"), (10, "files"), (0, "Looking for copies"), (1, "copies")):
+            progress(done, 10, message)
+        assert store.get(progress.job_id).message == "Looking for copies"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [

@@ -15,6 +15,7 @@ from pipeline.data.opening import read_failure, read_head
 from pipeline.data.pseudonyms import pseudonym
 from pipeline.data.slice_image import DicomHeader, SliceError, SliceImage
 from pipeline.data.statistics import FINGERPRINT_SIDE, describe_slice
+from pipeline.data.table import failed_row
 
 _IDENTIFIERS = ("patient_id", "study_uid", "series_uid")
 
@@ -62,11 +63,6 @@ def describe_file(
         reason = f"Its decoder broke down ({type(error).__name__})."
         rows, fingerprints = _failed(path, SliceError("crashed", reason))
     return rows, np.stack(fingerprints)
-
-
-def failed_row(error: SliceError, *, frame: int = 0) -> dict[str, Any]:
-    """Return the row of a frame that could not be read."""
-    return {"frame": frame, "status": error.code, "error": error.reason}
 
 
 def _describe_frame(read: SliceImage | SliceError, frame: int) -> tuple[dict[str, Any], NDArray[np.uint8]]:

@@ -1,23 +1,17 @@
 """The index: one row a slice of everything in a folder, readable or not. See `table.py` for its columns.
 
 A pass is incremental (a file whose size and time did not change keeps its rows), parallel, and can be stopped
-or killed at any moment: the next one goes on from its journal. The table is replaced whole at the end.
+or killed at any moment: the next one goes on from its journal. The table is replaced whole at the end, and
+left alone where nothing changed at all.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
-import pyarrow.parquet
 
-from pipeline.data.clusters import load_clusters
 from pipeline.data.datasets import (
     DatasetExistsError,
     DatasetInfo,
@@ -29,16 +23,23 @@ from pipeline.data.datasets import (
     remove_dataset,
     slice_path,
 )
-from pipeline.data.describe import failed_row
+from pipeline.data.index_summary import (
+    IndexSummary,
+    build_manifest,
+    folder_state,
+    is_settled,
+    kept_summary,
+    summarise,
+)
 from pipeline.data.journal import Journal
-from pipeline.data.labels import CsvLabels, label_from_path, order_labels, read_labels_csv
-from pipeline.data.parallel import describe_files
-from pipeline.data.scan import SYNTHETIC_MARKER, FoundFile, Scan, SourceError, scan_folder, without_litter
+from pipeline.data.known_rows import KnownRows, RowTables
+from pipeline.data.labels import CsvLabels, label_from_path, read_labels_csv
+from pipeline.data.scan import FoundFile, Scan, SourceError, scan_folder, without_litter
 from pipeline.data.slice_image import SliceError
-from pipeline.data.table import BYTES, MEASURED, OK, UNLABELLED, build_table, slice_id
+from pipeline.data.table import COLUMNS, failed_row, slice_id
 from pipeline.jobs import Progress, no_progress
 from pipeline.locks import only_one
-from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet, checked_name, read_json
+from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet, checked_name
 
 __all__ = [
     "DatasetInfo",
@@ -53,31 +54,6 @@ __all__ = [
 
 LABELS_FILE = "labels.csv"
 VERSION = 3  # of what is measured of a slice: a greater one reads every file again
-# Reasons that may be gone the next time, though the file is the same.
-_TRANSIENT = frozenset({"permission-denied", "timeout", "crashed", "changed", "read-error", "missing-file"})
-_Key = tuple[str, int, int]
-_Rows = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class IndexSummary:
-    """What one pass found. `to_json` is the contract of `index --json`."""
-
-    name: str
-    slices: int
-    patients: int
-    by_label: dict[str, int]
-    errors: list[dict[str, str]]
-    seconds: float
-    read: int
-    labels_csv: str | None = None
-    passed_over: list[str] = field(default_factory=list)
-    ignored_folders: list[str] = field(default_factory=list)
-    dropped_columns: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the summary as plain JSON values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def build_index(
@@ -115,15 +91,24 @@ def build_index(
             "into it, or ZIP archives of them, one folder a class (for example pCT, nCT, NiCT)."
         )
     _refuse_other_folder(workspace, name, source, found)
+    state = folder_state(source, found, csv_path, version=VERSION)
     with only_one(folder / ".lock", waiting=lambda: progress(0, 1, "Another process indexes this data set")):
-        rows, read = _collect_rows(workspace, source, name, found, progress)
-        table = _finish_table(name, rows, labels)
-        summary = _summarise(table, name, found, labels, csv_path, read, began)
-        atomic_write_parquet(index_file(workspace, name), table)
-        atomic_write_json(folder / "dataset.json", _manifest(workspace, source, summary))
+        summary = kept_summary(workspace, name, state=state, began=began)
+        if summary is None:
+            rows, read = _collect_rows(workspace, source, name, found, progress)
+            progress(0, 1, f"Writing the table of {len(rows):,} slices")
+            table = _finish_table(name, rows, labels)
+            summary = summarise(
+                table, name, found=found, labels=labels, csv_path=csv_path, read=read, began=began
+            )
+            kept = state if is_settled(table, found) else None
+            manifest = build_manifest(workspace, source, summary, version=VERSION, state=kept)
+            _forget_state(workspace, name)
+            atomic_write_parquet(index_file(workspace, name), table)
+            atomic_write_json(folder / "dataset.json", manifest)
         _journal(workspace, name).discard()
-    progress(1, 1, "Looking for copies")
-    load_clusters(workspace, name)  # kept, so that no page has to wait for it
+    _keep_clusters(workspace, name, progress)
+    progress(1, 1, f"{summary.slices:,} slices, {summary.read:,} files read")
     return summary
 
 
@@ -155,153 +140,111 @@ def _journal(workspace: Workspace, name: str) -> Journal:
     return Journal(workspace.dataset_dir(name) / "index.journal", version=VERSION)
 
 
+def _forget_state(workspace: Workspace, name: str) -> None:
+    """Let no pass believe that the table is the old folder's, should this one end before its manifest."""
+    manifest = read_manifest(workspace, name)
+    if manifest is not None and manifest.get("state") is not None:
+        atomic_write_json(workspace.dataset_dir(name) / "dataset.json", manifest | {"state": None})
+
+
+def _keep_clusters(workspace: Workspace, name: str, progress: Progress) -> None:
+    """Look for copies, so that no page has to wait, unless that was done since the table was written."""
+    kept = index_file(workspace, name).with_name("clusters.parquet")
+    if not kept.exists() or kept.stat().st_mtime_ns < index_file(workspace, name).stat().st_mtime_ns:
+        from pipeline.data.clusters import load_clusters  # its libraries take longer than an unchanged folder
+
+        load_clusters(workspace, name, progress=progress)
+
+
 def _collect_rows(
     workspace: Workspace, source: Path, name: str, found: Scan, progress: Progress
-) -> tuple[dict[str, _Rows], int]:
-    """Return the rows of every file by its path, and how many files had to be read.
+) -> tuple[pd.DataFrame, int]:
+    """Return the rows of every file, and how many files had to be read.
 
     Archives are looked into at every pass; their members are files like others.
     """
-    known = {**_rows_of_last_pass(workspace, name), **_journal(workspace, name).load(binary=BYTES)}
-    rows: dict[str, _Rows] = {}
+    known = KnownRows.load(workspace, name, _journal(workspace, name))
+    rows = RowTables()
     files, read = found.files, 0
     while files:
-        to_read: list[FoundFile] = []
+        kept, to_read = known.of_files(files)
+        rows.add_table(kept)
         for file in files:
-            kept = known.get((file.path, file.bytes, file.mtime_ns))
             if file.problem is not None:
-                rows[file.path] = [failed_row(file.problem)]
-            elif kept and not any(row["status"] in _TRANSIENT for row in kept):
-                rows[file.path] = kept
-            else:
-                to_read.append(file)
-        described, members = _read_files(workspace, source, name, to_read, progress)
-        read += len(described)
-        rows |= described
-        for file in files:
-            for row in rows.get(file.path, []):
-                row |= {"path": file.path, "bytes": file.bytes, "mtime_ns": file.mtime_ns}
-                row["archive"] = file.archive
+                rows.add(file, [failed_row(file.problem)])
+        members = _read_files(workspace, source, name, to_read, rows, progress)
+        read += len(to_read) - len({member.archive for member in members})
         files, documents = without_litter(members)
         found.passed_over.extend(documents)
-    return rows, read
+    return rows.table(), read
 
 
 def _read_files(
-    workspace: Workspace, source: Path, name: str, files: list[FoundFile], progress: Progress
-) -> tuple[dict[str, _Rows], list[FoundFile]]:
-    """Return the rows of files by path, and the members of those that are archives."""
-    rows: dict[str, _Rows] = {}
+    workspace: Workspace,
+    source: Path,
+    name: str,
+    files: list[FoundFile],
+    rows: RowTables,
+    progress: Progress,
+) -> list[FoundFile]:
+    """Add the rows of files to `rows`, and return the members of those that are archives."""
     members: list[FoundFile] = []
-    began = time.monotonic()
-    if files:
-        progress(0, len(files), f"{len(files):,} files to read")
+    if not files:
+        return members
+    from pipeline.data.parallel import describe_files  # decoders, which an unchanged folder has no use for
+
+    progress(0, len(files), f"{len(files):,} files to read")
+    first = 0.0
     with _journal(workspace, name) as journal:
         reading = describe_files(source, files, key=workspace.pseudonym_key())
         try:
             for done, (file, described, inside) in enumerate(reading, start=1):
+                first = first or time.monotonic()  # not before: workers take a while to start
                 if inside:
                     members += inside
                 else:
-                    rows[file.path] = described
+                    rows.add(file, described)
                     journal.add(file, described)
                 if done % 16 == 0 or done == len(files):
-                    rate = done / max(time.monotonic() - began, 1e-6)
-                    left = (len(files) - done) / rate
-                    progress(
-                        done, len(files), f"{done:,} of {len(files):,} files, {rate:.0f}/s, {left:.0f} s left"
-                    )
+                    progress(done, len(files), _pace(done, len(files), time.monotonic() - first))
         finally:
             reading.close()
-    return rows, members
+    return members
 
 
-def _rows_of_last_pass(workspace: Workspace, name: str) -> dict[_Key, _Rows]:
-    """Return the measured columns of the rows that the last complete pass left, by file."""
-    manifest = read_manifest(workspace, name)
-    if manifest is None or manifest.get("version") != VERSION:
-        return {}
-    path = index_file(workspace, name)
-    there = set(pyarrow.parquet.read_schema(path).names)
-    columns = [column for column in MEASURED if column in there]  # an older Hilum's audit measured less
-    table = pd.read_parquet(path, columns=columns).astype(object)
-    table = table.where(table.notna(), None)
-    rows: dict[_Key, _Rows] = defaultdict(list)
-    for values in zip(*(table[column] for column in columns), strict=True):
-        row = dict(zip(columns, values, strict=True))
-        rows[(row["path"], row["bytes"], row["mtime_ns"])].append(row)
-    return dict(rows)
+def _pace(done: int, total: int, seconds: float) -> str:
+    rate = max(done - 1, 1) / max(seconds, 1e-3)
+    return f"{done:,} of {total:,} files, {rate:.0f}/s, {(total - done) / rate:.0f} s left"
 
 
-def _finish_table(name: str, rows: Mapping[str, _Rows], labels: CsvLabels) -> pd.DataFrame:
+def _finish_table(name: str, rows: pd.DataFrame, labels: CsvLabels) -> pd.DataFrame:
     """Put labels and ids to the rows, and add a row for each file that only the CSV knows."""
-    complete = [row for file in rows.values() for row in file]
-    for path in labels.rows.keys() - rows.keys():
-        missing = SliceError(
-            "missing-file",
-            "The labels file names it, and it is not in the folder, to which paths are relative.",
-        )
-        complete.append(failed_row(missing) | {"path": path})
-    for row in complete:
-        given = labels.rows.get(row["path"], {})
-        row["slice_id"] = slice_id(name, row["path"], row["frame"])
-        row["label"] = label_from_path(row["path"], archive=row.pop("archive", None))
-        for column in ("patient_id", "study_uid", "series_uid"):
-            row[column] = row.get(f"header_{column}")
-        row |= given
-    complete.sort(key=lambda row: (row["path"], row["frame"]))
-    return build_table(complete, further=labels.columns)
+    missing = RowTables()
+    missing.add_table(rows)
+    reason = "The labels file names it, and it is not in the folder, to which paths are relative."
+    for path in labels.rows.keys() - set(rows["path"]):
+        missing.add(FoundFile(path), [failed_row(SliceError("missing-file", reason))])
+    table = missing.table().sort_values(["path", "frame"], ignore_index=True)
+    ids = [slice_id(name, path, frame) for path, frame in zip(table["path"], table["frame"], strict=True)]
+    table["slice_id"] = pd.Series(ids, dtype="str")
+    table["label"] = _folder_labels(table["path"], table["archive"])
+    for column in ("patient_id", "study_uid", "series_uid"):
+        table[column] = table[f"header_{column}"]
+    for column in ("label", *labels.columns):
+        given = {path: row[column] for path, row in labels.rows.items() if column in row}
+        own = table[column] if column in COLUMNS else None
+        values = table["path"].map(given).astype("str")
+        table[column] = values if own is None else values.fillna(own)
+    return table.drop(columns="archive")
 
 
-def _summarise(
-    table: pd.DataFrame,
-    name: str,
-    found: Scan,
-    labels: CsvLabels,
-    csv_path: Path | None,
-    read: int,
-    began: float,
-) -> IndexSummary:
-    counts = Counter(table["label"].fillna(UNLABELLED))
-    failed = table[table["status"] != OK]
-    errors = [
-        {"path": path, "code": code, "reason": reason}
-        for path, code, reason in zip(failed["path"], failed["status"], failed["error"], strict=True)
+def _folder_labels(paths: pd.Series, archives: pd.Series) -> pd.Series:
+    """Return the label that each path's folders give; folders are asked once, not slice by slice."""
+    folders = paths.str.rpartition("/")[0]
+    place, kinds = pd.factorize(folders + "\0" + archives.fillna(""))
+    asked = [kind.split("\0") for kind in kinds]
+    labels = [
+        label_from_path(f"{folder}/x" if folder else "x", archive=archive or None)
+        for folder, archive in asked
     ]
-    return IndexSummary(
-        name=name,
-        slices=len(table),
-        patients=int(table["patient_id"].nunique()),
-        by_label={label: counts[label] for label in order_labels(counts)},
-        errors=errors,
-        seconds=round(time.monotonic() - began, 3),
-        read=read,
-        labels_csv=str(csv_path) if csv_path is not None else None,
-        passed_over=found.passed_over,
-        ignored_folders=found.ignored_folders,
-        dropped_columns=list(labels.dropped),
-    )
-
-
-def _manifest(workspace: Workspace, source: Path, summary: IndexSummary) -> dict[str, Any]:
-    """Return `dataset.json`: what a list of data sets shows without opening the table."""
-    before = read_manifest(workspace, summary.name) or {}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    marker = source / SYNTHETIC_MARKER
-    generator = read_json(marker) if marker.is_file() else None
-    return {
-        "name": summary.name,
-        "source": str(source),
-        "created": before.get("created", now),
-        "updated": now,
-        "version": VERSION,
-        "slices": summary.slices,
-        "readable": summary.slices - len(summary.errors),
-        "patients": summary.patients,
-        "by_label": summary.by_label,
-        "labels_csv": summary.labels_csv,
-        "synthetic": generator is not None,
-        "generator": generator,
-        "ignored_folders": summary.ignored_folders,
-        "dropped_columns": summary.dropped_columns,
-    }
+    return pd.Series(pd.array(labels, dtype="str").take(place), index=paths.index)

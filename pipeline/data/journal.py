@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pipeline.data.scan import FoundFile
 
-FLUSH_EVERY = 64
+FLUSH_EVERY = 64  # files; a kill loses no more, nor more than were read in so many seconds
+FLUSH_SECONDS = 1.0
 
 
 class Journal:
@@ -20,7 +22,7 @@ class Journal:
     def __init__(self, path: Path, *, version: int) -> None:
         self.path = path
         self.version = version
-        self._unflushed = 0
+        self._unflushed, self._flushed = 0, time.monotonic()
 
     def __enter__(self) -> Journal:
         self._file = self.path.open("a", encoding="ascii")
@@ -49,15 +51,20 @@ class Journal:
         }
         self._file.write(json.dumps(line) + "\n")
         self._unflushed += 1
-        if self._unflushed >= FLUSH_EVERY:
+        if self._unflushed >= FLUSH_EVERY or time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._file.flush()
-            self._unflushed = 0
+            self._unflushed, self._flushed = 0, time.monotonic()
 
     def load(self, *, binary: tuple[str, ...]) -> Mapping[tuple[str, int, int], list[dict[str, Any]]]:
         """Return the kept rows by (path, bytes, mtime_ns); columns named in `binary` as bytes."""
-        kept: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
+        return dict(self.entries(binary=binary))
+
+    def entries(
+        self, *, binary: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, int, int], list[dict[str, Any]]]]:
+        """Yield (path, bytes, mtime_ns) and the rows of one file after the other, as they were added."""
         if not self.path.exists():
-            return kept
+            return
         with self.path.open(encoding="ascii", errors="replace") as lines:
             for line in lines:
                 try:
@@ -70,8 +77,7 @@ class Journal:
                     for name in binary:
                         if row.get(name) is not None:
                             row[name] = base64.b64decode(row[name])
-                kept[(found["path"], found["bytes"], found["mtime_ns"])] = found["rows"]
-        return kept
+                yield (found["path"], found["bytes"], found["mtime_ns"]), found["rows"]
 
     def discard(self) -> None:
         """Remove the file: the pass is complete."""

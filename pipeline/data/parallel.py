@@ -9,11 +9,11 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.describe import failed_row
 from pipeline.data.sandbox import TIMEOUT_SECONDS, WORKERS, Worker, WorkerDiedError, borrowed_worker
 from pipeline.data.scan import FoundFile
 from pipeline.data.slice_image import SliceError
 from pipeline.data.statistics import FINGERPRINT_SIDE
+from pipeline.data.table import failed_row
 
 Described = tuple[FoundFile, list[dict[str, Any]], list[FoundFile]]
 Answered = tuple[FoundFile, dict[str, Any], bytes]

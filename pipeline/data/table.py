@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.data.slice_image import SliceError
+
 OK = "ok"
 UNLABELLED = "unlabelled"
 
@@ -51,6 +53,11 @@ def slice_id(dataset: str, path: str, frame: int) -> str:
     'de486f593e974333'
     """
     return hashlib.sha256(f"{dataset}\0{path}\0{frame}".encode()).hexdigest()[:16]
+
+
+def failed_row(error: SliceError, *, frame: int = 0) -> dict[str, Any]:
+    """Return the row of a frame that could not be read."""
+    return {"frame": frame, "status": error.code, "error": error.reason}
 
 
 def build_table(rows: Iterable[Mapping[str, Any]], *, further: Iterable[str] = ()) -> pd.DataFrame:
