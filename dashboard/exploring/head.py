@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import widgets
+from dashboard import loaders, widgets
+from dashboard.exploring.findings import start_audit
 from dashboard.widgets import Tile
 from dashboard.widgets.parts import Tone
 
@@ -21,21 +22,34 @@ def load_style() -> None:
     st.html(Path(__file__).with_name("style.css"))
 
 
-def draw_figures(index: pd.DataFrame, audit: AuditReport | None) -> None:
+def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -> None:
     """Draw slices, patients, classes, unreadable files, copies and findings as tiles."""
     from pipeline.data.table import OK
 
-    readable = index[index["status"] == OK]
-    widgets.tiles(
-        [
-            Tile("Slices", f"{len(readable):,}", _sizes(readable)),
-            _patients(readable),
-            _classes(readable),
-            _unreadable(index),
-            _copies(readable),
-            _findings(audit),
-        ]
-    )
+    columns = ["label", "patient_id", "cluster", "copies", "width", "height"]  # of a million rows, not all
+    readable = index.loc[(index["status"] == OK).to_numpy(bool), columns]
+    with st.container(key="explore-tiles"):
+        widgets.tiles(
+            [
+                Tile("Slices", f"{len(readable):,}", _sizes(readable)),
+                _patients(readable),
+                _classes(readable),
+                _unreadable(index),
+                _copies(readable),
+                _findings(audit),
+            ]
+        )
+        if audit is None:
+            st.button(
+                "Audit now", key="explore-audit", type="tertiary", on_click=_start_audit, args=[dataset]
+            )
+
+
+def _start_audit(dataset: str) -> None:
+    """Queue the audit and open the tab that shows how far it is."""
+    if not any(job.active and dataset in job.argv for job in loaders.jobs("audit")):
+        start_audit(dataset)
+    st.session_state["explore.tab"] = "Findings"
 
 
 def class_counts(readable: pd.DataFrame) -> pd.DataFrame:
@@ -99,19 +113,21 @@ def _unreadable(index: pd.DataFrame) -> Tile:
 
 
 def _copies(readable: pd.DataFrame) -> Tile:
-    sizes = readable["cluster"].value_counts()
-    joined = sizes[sizes > 1]
+    joined = readable.loc[readable["copies"] > 0, "cluster"]
+    groups = joined.nunique()
     return Tile(
         "Copies",
-        f"{int(joined.sum()):,}",
-        f"in {len(joined):,} groups of near-copies" if len(joined) else "no two slices alike",
+        f"{len(joined):,}",
+        f"in {groups:,} groups of near-copies" if groups else "no two slices alike",
         help="Slices that are exact or near copies of another, neighbours in one patient among them.",
     )
 
 
 def _findings(audit: AuditReport | None) -> Tile:
     if audit is None:
-        return Tile("Findings", "n/a", "not audited yet", help="Run the audit in the Findings tab.")
+        return Tile(
+            "Findings", "-", "not audited yet", help="The audit looks for what is wrong with this data."
+        )
     bad = sum(finding.severity == "bad" for finding in audit.findings)
     warn = sum(finding.severity == "warn" for finding in audit.findings)
     tone: Tone = "bad" if bad else "warn" if warn else "good"

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def index(dataset: str) -> pd.DataFrame:
-    """Return the index with `cluster` and `part` (of the newest split); it must not be changed."""
+    """Return the index with `cluster`, `copies` (near-copies of each slice) and `part` (of the newest split).
+
+    It must not be changed.
+    """
     folder = workspace().dataset_dir(dataset)
     marks = tuple(stamp(folder / name) for name in ("index.parquet", "audit.json", "splits"))
     return _index(str(workspace().root), dataset, marks)
@@ -89,7 +92,11 @@ def _index(root: str, dataset: str, marks: tuple[float, ...]) -> pd.DataFrame:
     table = load_index(opened, dataset)
     newest = next(iter(list_splits(opened, dataset)), None)
     parts = newest.parts_of(table["slice_id"]) if newest is not None else None
-    return table.assign(cluster=load_clusters(opened, dataset), part=parts)
+    clusters = load_clusters(opened, dataset)
+    codes, _ = pd.factorize(clusters)
+    sizes = np.append(np.bincount(codes[codes >= 0]), 1)  # the last is for what is in no cluster
+    copies = sizes[codes] - 1
+    return table.assign(cluster=clusters, copies=copies, part=parts)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -42,6 +42,14 @@ def thumbnail(dataset: str, slice_id: str) -> bytes | None:
     return _thumbnail(str(workspace().root), dataset, facts)
 
 
+def thumbnails(dataset: str, rows: pd.DataFrame) -> list[bytes | None]:
+    """Return rows of an index as small JPEGs; those that are not kept yet are made side by side."""
+    from pipeline.data.thumbnails import load_thumbnails
+
+    names = ["path", "frame", "status", "content_hash", "slice_id"]
+    return load_thumbnails(workspace(), dataset, rows[names].to_dict("records"))
+
+
 def _place(dataset: str, slice_id: str) -> tuple[str, int, int]:
     """Return a slice's path, frame and time of change: another time is another picture."""
     row: dict[str, Any] = dict(index_of(dataset).loc[slice_id])

@@ -21,11 +21,13 @@ if dataset is None:
     widgets.no_dataset()
     st.stop()
 bringing.draw_progress()
-draw_figures(load.index(dataset.name), load.audit(dataset.name))
+draw_figures(dataset.name, load.index(dataset.name), load.audit(dataset.name))
 if "explore.tab" not in st.session_state:  # one default a visit: with another, the next click would be lost
     # A link to a slice opens where it is seen.
     st.session_state["explore.opens"] = "Slices" if widgets.recall("slice") else "Overview"
-opens = st.session_state["explore.opens"]
+opens = st.session_state.get("explore.opens", "Overview")
+if goes := st.session_state.pop("explore.goes", None):  # a tab that leads to another
+    st.session_state["explore.tab"] = goes
 tabs = st.tabs(list(TABS), key="explore.tab", default=opens, on_change="rerun")
 for tab, draw in zip(tabs, TABS.values(), strict=True):
     if tab.open:

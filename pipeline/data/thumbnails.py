@@ -43,7 +43,7 @@ class ClassMean:
     slices: int
 
 
-def load_thumbnail(workspace: Workspace, dataset: str, row: Mapping[str, Any] | pd.Series) -> bytes | None:
+def load_thumbnail(workspace: Workspace, dataset: str, row: Mapping[Any, Any] | pd.Series) -> bytes | None:
     """Return a slice of the index as a small JPEG, None where its file cannot be read any more.
 
     It is made at the first call and kept in the data set's folder, under the slice's id and its pixels' hash:
@@ -74,7 +74,7 @@ def reduce_to(grey: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
 
 
 def load_thumbnails(
-    workspace: Workspace, dataset: str, rows: Sequence[Mapping[str, Any]]
+    workspace: Workspace, dataset: str, rows: Sequence[Mapping[Any, Any]]
 ) -> list[bytes | None]:
     """Return the thumbnails of several rows, in their order; missing ones are made side by side."""
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="thumbnails") as pool:
@@ -135,9 +135,10 @@ def _load_means(path: Path, state: str) -> list[ClassMean] | None:
         return None
     if table.attrs.get("state") != state:
         return None
+    columns = ("label", "mean_image", "deviation", "slices")
     return [
-        ClassMean(row.label, _picture(row.mean_image), _picture(row.deviation), int(row.slices))
-        for row in table.itertuples()
+        ClassMean(str(label), _picture(mean), _picture(deviation), int(slices))
+        for label, mean, deviation, slices in zip(*(table[name] for name in columns), strict=True)
     ]
 
 

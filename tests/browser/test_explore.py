@@ -31,6 +31,19 @@ def write_slices(folder: Path) -> Path:
     return folder
 
 
+def draw_a_line(page: Page) -> None:
+    """Draw around the left half of the scatter."""
+    page.locator(".scatter[data-ready]").wait_for()
+    box = page.locator(".scatter").bounding_box()
+    assert box is not None
+    left, top, middle, bottom = box["x"] + 4, box["y"] + 4, box["x"] + box["width"] / 2, box["y"] + 300
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for column, row in ((middle, top), (middle, bottom), (left, bottom), (left, top + 20)):
+        page.mouse.move(column, row, steps=6)
+    page.mouse.up()
+
+
 def test_from_a_folder_to_a_frozen_split(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
     folder = write_slices(tmp_path / "my slices")
     workspace = Workspace.open(tmp_path / "workspace")
@@ -52,6 +65,15 @@ def test_from_a_folder_to_a_frozen_split(page: Page, serve: Callable[..., str], 
     assert "slice=" in page.url
     page.get_by_role("button", name="Next").first.click()
     expect(page.locator(".h-facts")).to_contain_text("nCT/07.png")
+
+    page.get_by_text("Scatter", exact=True).click()
+    draw_a_line(page)
+    chip = page.get_by_role("button", name="Drawn on the map")
+    expect(chip).to_be_visible()
+    expect(page.get_by_text("60 slices of 60")).to_have_count(0)
+    expect(page.locator("text=/^[1-5]?[0-9] slices? of 60$/")).to_be_visible()
+    chip.click()
+    expect(page.get_by_text("60 slices", exact=True)).to_be_visible()
 
     page.get_by_role("tab", name="Findings").click()
     expect(page.get_by_role("button", name="Audit this data set")).to_be_visible()

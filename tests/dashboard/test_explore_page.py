@@ -13,15 +13,17 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.explore import (
     balance_figure,
-    dimensions_figure,
     intensity_figure,
     kinds_figure,
+    lungs_figure,
     parts_figure,
+    patients_figure,
 )
 from dashboard.exploring.bringing import AddingError, submit_index
-from dashboard.exploring.slices import Filters, select_slices
+from dashboard.exploring.selecting import Filters, Lasso, place_of, row_of, select_rows, statistics_of
 from pipeline.data.audit import audit_dataset
 from pipeline.data.index import build_index, load_index
+from pipeline.data.overview import Bands, LungProfile
 from pipeline.data.splits import list_splits, make_split
 from pipeline.jobs import JobStore
 from pipeline.workspace import InvalidNameError, Workspace
@@ -140,36 +142,120 @@ def test_filters_narrow_the_gallery(indexed: Workspace) -> None:
     assert "No slice passes these filters" in html_of(app)
     widget(app, "text_input", "explore.text").input("")
     widget(app, "selectbox", "explore.quality").select("Unreadable").run()
-    assert "1 slice<" in html_of(app)
+    assert "1 slice of 25<" in html_of(app)
     assert "This is not an image" in html_of(app)
 
 
-def test_selecting_sorts_and_puts_what_is_unknown_last() -> None:
-    index = pd.DataFrame(
+@pytest.fixture
+def index() -> pd.DataFrame:
+    """Four slices in the order of paths: a copy of another, one without a label, one unreadable."""
+    return pd.DataFrame(
         {
             "slice_id": list("abcd"),
-            "path": ["b", "a", "d", "c"],
+            "path": ["a", "b", "c", "d"],
             "frame": 0,
-            "status": ["ok", "ok", "ok", "corrupt"],
-            "label": ["positive", "negative", None, "positive"],
-            "cluster": ["x", "x", "y", "z"],
+            "status": ["ok", "ok", "corrupt", "ok"],
+            "label": ["negative", "positive", "positive", None],
+            "cluster": ["x", "x", "z", "y"],
+            "copies": [1, 1, 0, 0],
             "part": None,
             "format": "png",
-            "source": ["s", None, None, None],
-            "patient_id": [None, "P1", None, None],
-            "sharpness": [3.0, 9.0, None, None],
+            "source": [None, "s", None, None],
+            "patient_id": ["P1", None, None, None],
+            "sharpness": [9.0, 3.0, None, None],
+            "entropy": [1.0, 5.0, None, 5.0],
         }
     )
-    assert list(select_slices(index, Filters())["slice_id"]) == ["b", "a", "c"]
-    assert list(select_slices(index, Filters(sort="Sharpness", descending=True))["slice_id"]) == [
-        "b",
-        "a",
-        "c",
-    ]
-    assert list(select_slices(index, Filters(quality="All", labels=("positive",)))["slice_id"]) == ["a", "d"]
-    assert list(select_slices(index, Filters(quality="Copies"))["slice_id"]) == ["b", "a"]
-    assert list(select_slices(index, Filters(text="p1"))["slice_id"]) == ["b"]
-    assert list(select_slices(index, Filters(source="s"))["slice_id"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        (Filters(), [0, 1, 3]),
+        (Filters(descending=True), [3, 1, 0]),
+        (Filters(sort="Sharpness"), [1, 0, 3]),
+        (Filters(sort="Sharpness", descending=True), [0, 1, 3]),
+        (Filters(sort="Entropy", descending=True), [1, 3, 0]),
+        (Filters(quality="All", labels=("positive",)), [1, 2]),
+        (Filters(quality="Unreadable"), [2]),
+        (Filters(quality="Copies"), [0, 1]),
+        (Filters(text="p1"), [0]),
+        (Filters(values=(("source", "s"), ("format", "png"))), [1]),
+        (Filters(finding="Blurred", ids=("d", "a")), [0, 3]),
+        (Filters(lasso=Lasso("Sharpness", "Entropy", ((0, 4), (8, 4), (8, 6), (0, 6)))), [1]),
+        (Filters(labels=("positive",), lasso=Lasso("Entropy", "Entropy", ((0, 0), (0, 2), (2, 2)))), []),
+    ],
+)
+def test_filters_keep_what_passes_all_of_them_and_the_unknown_is_sorted_last(
+    index: pd.DataFrame, filters: Filters, rows: list[int]
+) -> None:
+    assert list(select_rows(index, filters)) == rows
+
+
+def test_an_axis_that_is_no_column_comes_from_the_caller(index: pd.DataFrame) -> None:
+    line = Lasso("Map", "Map, up", ((0, 0), (2, 0), (2, 2), (0, 2)))
+    axes = {"Map": np.array([1.0, 5, 1, np.nan]), "Map, up": np.ones(4)}
+    assert list(select_rows(index, Filters(lasso=line), axes.__getitem__)) == [0]
+
+
+def test_only_statistics_that_differ_are_offered(index: pd.DataFrame) -> None:
+    assert statistics_of(index.assign(channels=1, noise=None)) == ["Sharpness", "Entropy"]
+
+
+def test_a_slice_is_found_by_its_id_and_its_place_among_the_selected(index: pd.DataFrame) -> None:
+    assert (row_of(index, "c"), row_of(index, "no"), row_of(index, None)) == (2, None, None)
+    assert (place_of([3, 2], 2), place_of([3, 2], 0), place_of([3, 2], None)) == (1, None, None)
+
+
+def test_a_slice_is_filtered_by_patient_and_the_chip_takes_it_back(indexed: Workspace) -> None:
+    app = page("Slices")
+    widget(app, "selectbox", "explore.patient").select("p3").run()
+    assert "2 slices of 25" in html_of(app)
+    chip = widget(app, "button", "chip.explore.patient")
+    assert chip.label == "Patient: p3"
+    chip.click().run()
+    assert "24 slices" in html_of(app)
+
+
+def test_slices_are_filtered_by_a_finding_of_the_audit(indexed: Workspace) -> None:
+    audit_dataset(indexed, "small")
+    app = page("Slices")
+    choice = widget(app, "selectbox", "explore.finding")
+    tiny = next(title for title in choice.options if "Tiny" in title)
+    choice.select(tiny).run()
+    assert not app.exception and not app.error
+    assert widget(app, "button", "chip.finding").label == f"Finding: {tiny}"
+
+
+def test_the_scatter_draws_the_map_and_any_two_statistics(indexed: Workspace) -> None:
+    app = page("Slices")
+    app.session_state["explore.view"] = "Scatter"
+    app.run()
+    assert not app.exception and not app.error
+    assert "principal components" in html_of(app)
+    widget(app, "selectbox", "explore.x").select("Entropy").run()
+    widget(app, "selectbox", "explore.color").select("Sharpness").run()
+    assert not app.exception and not app.error
+    assert "principal components" not in html_of(app)
+
+
+def test_the_audit_is_offered_on_its_tile(indexed: Workspace) -> None:
+    app = page()
+    widget(app, "button", "explore-audit").click().run()
+    (job,) = JobStore(indexed).list("audit")
+    assert job.argv == ["audit", "small"]
+    assert app.session_state["explore.tab"] == "Findings"
+
+
+def test_without_patients_the_overview_says_how_to_bring_them(own: Workspace, tmp_path: Path) -> None:
+    build_index(own, write_slices(tmp_path / "plain", patients=False), name="plain")
+    assert "Patients unknown" in html_of(page())
+
+
+def test_the_overview_says_what_the_lungs_wait_for_and_sizes_in_words(indexed: Workspace) -> None:
+    text = html_of(page())
+    assert "The lungs are not measured yet" in text
+    assert "all 64 x 64 pixels" in text
 
 
 def test_the_audit_is_started_from_the_page_and_shown_with_pictures(indexed: Workspace) -> None:
@@ -205,6 +291,37 @@ def test_without_patient_ids_a_split_by_patient_is_not_offered(own: Workspace, t
     radio = widget(page("Split"), "radio", "split.group-by")
     assert radio.options[0] == "by near-duplicate cluster"
     assert not any("by patient" == option for option in radio.options)
+
+
+def test_a_source_is_held_out_on_the_page_and_its_split_says_so(own: Workspace, tmp_path: Path) -> None:
+    build_index(own, write_slices(tmp_path / "two", sources=True), name="two")
+    app = page("Split")
+    widget(app, "selectbox", "split.test-on").set_value("source=far").run()
+    assert "Tested on source=far alone" in html_of(app)
+    widget(app, "button", "split-freeze").click().run()
+    assert not app.error
+    (made,) = list_splits(own, "two")
+    assert made.test_on == "source=far"
+    assert any("tested on source=far" in caption.value for caption in page("Split").caption)
+
+
+def test_slices_of_one_value_of_a_column_are_kept_together(own: Workspace, tmp_path: Path) -> None:
+    build_index(own, write_slices(tmp_path / "two", sources=True), name="two")
+    app = page("Split")
+    widget(app, "radio", "split.group-by").set_value("by a column").run()
+    widget(app, "selectbox", "split.column").set_value("scanner").run()
+    widget(app, "button", "split-freeze").click().run()
+    assert not app.error
+    (made,) = list_splits(own, "two")
+    assert made.group_by == "column:scanner"
+    assert any(caption.value.startswith("by scanner") for caption in page("Split").caption)
+
+
+def test_the_leakage_meter_is_drawn_after_an_audit(indexed: Workspace) -> None:
+    assert any("The audit measures it" in caption.value for caption in page("Split").caption)
+    audit_dataset(indexed, "small")
+    text = html_of(page("Split"))
+    assert "A probe that only finds the most similar picture" in text or "cannot be measured" in text
 
 
 def test_a_name_that_is_taken_is_one_sentence(indexed: Workspace) -> None:
@@ -256,9 +373,17 @@ def test_charts_draw_what_they_are_given() -> None:
     assert len(balance_figure(counts).data) == 1, "unknown patients are not drawn as zero"
     assert list(balance_figure(counts.assign(patients=[2, 1])).data[1].x) == [2, 1]
     shares = np.full((3, 32), 1 / 32, np.float32)
-    assert len(intensity_figure({"positive": shares, "negative": shares[:0]}, order).data) == 2
-    sizes = pd.DataFrame({"width": [5], "height": [6], "label": ["negative"], "slices": [7]})
-    assert list(dimensions_figure(sizes, order).data[0].customdata) == [7]
+    (band, line) = intensity_figure({"positive": Bands(shares, 3)}, order).data
+    assert line.customdata[0] == pytest.approx(100 / 32) and line.y[0] == pytest.approx((1 / 32) ** 0.5)
+    assert (
+        len(intensity_figure({"positive": Bands(shares, 3), "negative": Bands(shares, 3)}, order).data) == 6
+    )
+    lungs = np.array([[0.1, np.nan], [0.2, np.nan], [0.3, np.nan]], np.float32)
+    profile = LungProfile(np.array([0.25, 0.75]), {"positive": Bands(lungs, 1)}, 1, 1)
+    assert list(lungs_figure(profile, order).data[1].y) == pytest.approx([20])
+    matrix = pd.DataFrame({"positive": [3, 0], "negative": [0, 1]}, index=["P1", "P2"])
+    (heat,) = patients_figure(matrix, order).data
+    assert heat.z[0][1] is None and heat.z[0][0] > heat.z[1][1] - 1 > 0, "no slice, no cell; more, stronger"
     kinds = pd.DataFrame({"positive": [1, 9]}, index=["BMP", "PNG"])
     assert list(kinds_figure(kinds, order).data[0].y) == ["PNG", "BMP"]
     parts = pd.DataFrame({"positive": [3, 0], "negative": [1, 0]}, index=["train", "val"])
