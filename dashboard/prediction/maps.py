@@ -82,12 +82,13 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
     """Draw the slice and, where `shown` asks for them, its maps with what they mean."""
     prediction = asked.prediction
     base = _base(prediction)
-    panels = [Panel([base], title="Slice", spacing=_spacing(prediction), outlines=_lungs(prediction))]
+    lungs = _lungs(prediction) if shown is not None else []  # a picture that was refused has none
+    panels = [Panel([base], title="Slice", spacing=_spacing(prediction), outlines=lungs)]
     pictures, below = st.container(), st.container()
     if shown is not None:
         with below:  # where a map that is being computed says so: the pictures stay in their place
             panels += [_map_panel(run, asked, shown, label, base) for label in shown.labels(prediction)]
-            meaning = map_meaning(prediction, shown.label, shown.method)
+            meaning = map_meaning(prediction, shown.label, shown.method, signed=shown.signed)
             limits = map_limits(prediction, shown.label, shown.method)
             st.html(f'<div class="p-meaning"><p>{html.escape(meaning)}</p><p>{html.escape(limits)}</p></div>')
     with pictures:

@@ -8,13 +8,16 @@ from pipeline.explanation.share import share_inside
 from pipeline.inference.prediction import Prediction
 
 
-def map_meaning(prediction: Prediction, label: str, method: str) -> str:
+def map_meaning(prediction: Prediction, label: str, method: str, *, signed: bool) -> str:
     """Say what the shown map is."""
     if method != DEFAULT:
         return f"{METHODS[method].title}: {METHODS[method].summary}"
     heatmap = prediction.heatmap_of(label)
+    colors = f"Red speaks for {label}, blue against it."
+    if not signed:
+        colors = f"The brighter, the more speaks for {label}; what speaks against it is left out."
     return (
-        f"Red speaks for {label}, blue against it. The {heatmap.values.size} cells add up to "
+        f"{colors} The {heatmap.values.size} cells add up to "
         f"{_signed(heatmap.values.sum())}; with the {_signed(heatmap.constant)} that the model starts from "
         f"they make the margin of {_signed(heatmap.margin)} over the other classes. A cell covers about "
         f"{_cell_size(prediction, heatmap)}."
