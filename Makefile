@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: run test check format bench demo-model lock clean
+.PHONY: run test check format bench demo-model pictures lock clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python -m pipeline demo
@@ -28,6 +28,10 @@ bench: $(VENV)/.installed-dev
 
 demo-model: $(VENV)/.installed
 	$(BIN)/python -m pipeline demo --retrain
+
+# README's pictures, of the demo's phantoms; needs a Chromium.
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.browser.pictures assets/pictures
 
 # The lock files hold for Python 3.11 to 3.13 on every platform.
 lock: $(VENV)/.installed-dev
