@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.loaders import pictures
-from dashboard.loaders.shared import workspace
+from dashboard.loaders.shared import datasets, workspace
 from pipeline.review.database import reviews_url
 from pipeline.review.readings import load_readings
 from pipeline.review.store import ReviewStore
@@ -37,6 +37,11 @@ def slices(run: RunInfo) -> pd.DataFrame:
     dataset = run.params.get("dataset")
     here = [pictures.has_slice(dataset, slice_id) for slice_id in table["slice_id"]]
     return table[here].reset_index(drop=True)
+
+
+def is_synthetic(run: RunInfo) -> bool:
+    """Return whether the slices of a run's data set were made by the phantom generator."""
+    return any(info.synthetic for info in datasets() if info.name == run.params.get("dataset"))
 
 
 def reference(dataset: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from dashboard.review import session
 from dashboard.review.session import Worklist
 from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Panel, viewer
 from pipeline.errors import user_errors
+from pipeline.inference.prediction import score_text
 from pipeline.review.store import AlreadyReadError, Opinion
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None
                 prediction.on_slice(prediction.heatmap.values),
                 low=0.0,
                 high=prediction.heat_limit(),
-                unit="logit margin",
+                unit="logit margin a cell",
                 fade=True,
             )
             title = f"What speaks for {prediction.label}"
@@ -172,7 +173,7 @@ def _bars(scores: Mapping[str, float], labels: list[str]) -> str:
     colors = class_colors(labels)
     return "".join(
         f'<div class="h-bar"><span>{html.escape(label)}</span><i><b style="width:{100 * value:.1f}%;'
-        f'background:{colors.get(label, "#999999")}"></b></i><em>{value:.2f}</em></div>'
+        f'background:{colors.get(label, "#999999")}"></b></i><em>{score_text(value)}</em></div>'
         for label, value in scores.items()
     )
 

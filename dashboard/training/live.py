@@ -10,6 +10,7 @@ from dashboard import loaders, widgets
 from dashboard.charts.train import RunCurves, metric_figure
 from dashboard.loaders import train as load
 from dashboard.training.cost import duration
+from dashboard.training.form import MONITORS
 from dashboard.training.table import chosen_runs, draw_table
 from pipeline.jobs import Job, JobStore
 
@@ -155,7 +156,7 @@ def _tiles(run: RunInfo, job: Job | None, curves: RunCurves) -> list[widgets.Til
         widgets.Tile(
             "Best epoch",
             str(best) if best else "none yet",
-            f"by {params.get('monitor', '').replace('_', ' ')}",
+            f"by {MONITORS.get(params.get('monitor', ''), 'validation')}",
         ),
         _metric_tile("Validation AUC", "val_auc", run),
         _metric_tile("Validation accuracy", "val_accuracy", run),

@@ -43,12 +43,11 @@ def draw_table(runs: list[RunInfo]) -> None:
         height="content" if len(rows) <= 8 else 300,
         column_config={
             "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
-            "best epoch": st.column_config.NumberColumn(width="small"),
-            "val AUC": st.column_config.NumberColumn(format="%.3f", width="small", help="at the best epoch"),
-            "val accuracy": st.column_config.NumberColumn(
-                format="%.3f", width="small", help="at the best epoch"
-            ),
-            "val loss": st.column_config.NumberColumn(format="%.3f", width="small", help="at the best epoch"),
+            "size": st.column_config.TextColumn(width=48),
+            "best epoch": st.column_config.NumberColumn(width=84),
+            "val AUC": st.column_config.NumberColumn(format="%.3f", width=70, help="at the best epoch"),
+            "val accuracy": st.column_config.NumberColumn(format="%.3f", width=98, help="at the best epoch"),
+            "val loss": st.column_config.NumberColumn(format="%.3f", width=70, help="at the best epoch"),
         },
     )
     picked = [runs[place].id for place in event["selection"]["rows"] if place < len(runs)]

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.evaluation.figures import load_style
+from dashboard.loaders import review as read
 from dashboard.review import session
 from dashboard.review.reading import draw_reading
 from dashboard.review.results import draw_agreement, draw_readings
@@ -25,6 +26,8 @@ with widgets.page_header("Review", "What do readers see before and after the mod
         session.leave()
         st.rerun()
     run = widgets.run_picker(keep=lambda run: (run.artifacts / "engine" / "engine.json").is_file())
+    if run is not None and run.tags.get("synthetic") != "true":  # the picker marks only what the run says
+        widgets.synthetic_badge(read.is_synthetic(run))
 if run is None:
     widgets.no_run()
     st.stop()

@@ -188,10 +188,10 @@ def _calibrated(calibration: CalibrationFigures | None, c: Circumstances) -> Lin
     ece = calibration.ece
     interval = f" ({ece.low:.3f} to {ece.high:.3f})" if ece.low is not None else ""
     evidence = f"Expected calibration error {ece.value:.3f}{interval}."
-    if not c.calibrated:
-        evidence += " The scores are uncalibrated." if c.calibrated is False else ""
-        return Line(claim, "not met" if c.calibrated is False else "not known", evidence)
-    if ece.high is None:
+    if c.calibrated is False:
+        uncalibrated = "The scores are uncalibrated; read as probabilities they would err by"
+        return Line(claim, "not met", f"{uncalibrated} {ece.value:.3f}{interval} on these slices.")
+    if c.calibrated is None or ece.high is None:
         return Line(claim, "not known", evidence)
     return Line(claim, "met" if ece.high <= MAX_ECE else "not met", evidence)
 
