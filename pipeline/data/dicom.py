@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info
 from pydicom.multival import MultiValue
 from pydicom.pixels import get_decoder, pixel_array
+from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from pipeline.data.gdcm_jpeg import by_gdcm_alone, decode_by_gdcm
@@ -55,6 +56,9 @@ class DicomFile:
     dataset: Dataset
     frames: int
     syntax: UID
+
+
+_PER_FRAME, _SHARED = Tag("PerFrameFunctionalGroupsSequence"), Tag("SharedFunctionalGroupsSequence")
 
 
 def open_dicom(source: Path | bytes) -> DicomFile:
@@ -136,11 +140,12 @@ def decode_frame(file: DicomFile, *, frame: int = 0, key: bytes | None = None) -
 
 def read_header(dataset: Dataset, frame: int, key: bytes | None) -> DicomHeader:
     """Collect what Hilum keeps of the header. Names and dates are not among it."""
+    position, orientation = _position(dataset, frame), _orientation(dataset, frame)
     return DicomHeader(
-        slice_location=_slice_location(dataset, frame),
+        slice_location=_slice_location(dataset, position, orientation),
         pixel_spacing=_pixel_spacing(dataset, frame),
-        image_position=_joined(_position(dataset, frame)),
-        image_orientation=_joined(_orientation(dataset, frame)),
+        image_position=_joined(position),
+        image_orientation=_joined(orientation),
         kernel=_short(dataset, "ConvolutionKernel"),
         manufacturer=_short(dataset, "Manufacturer"),
         modality=_short(dataset, "Modality"),
@@ -264,13 +269,15 @@ def _rescale(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     return (slope, intercept) if _text(item, "RescaleType") in (None, "HU") else None
 
 
-def _slice_location(dataset: Dataset, frame: int) -> float | None:
+def _slice_location(
+    dataset: Dataset, position: list[float] | None, orientation: list[float] | None
+) -> float | None:
     """Return the position along the slice normal in mm: the position projected, else what the header says."""
-    position, orientation = _position(dataset, frame), _orientation(dataset, frame)
     if position is None or orientation is None:
         return _number(dataset.get("SliceLocation"))
-    normal = np.cross(orientation[:3], orientation[3:])
-    return round(float(np.dot(normal, position)), 3)
+    (a, b, c), (d, e, f) = orientation[:3], orientation[3:]
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    return round(sum(along * at for along, at in zip(normal, position, strict=True)), 3)
 
 
 def _position(dataset: Dataset, frame: int) -> list[float] | None:
@@ -298,6 +305,8 @@ def _pixel_spacing(dataset: Dataset, frame: int) -> float | None:
 
 def _functional(dataset: Dataset, frame: int, sequence: str) -> Dataset | None:
     """Return one item of the functional groups of a multi-frame file: this frame's, else the shared one."""
+    if _PER_FRAME not in dataset and _SHARED not in dataset:
+        return None
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     groups = [per_frame[frame]] if frame < len(per_frame) else []
     for group in [*groups, *(dataset.get("SharedFunctionalGroupsSequence") or [])]:

@@ -113,6 +113,8 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             limits = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+            # Pictures' memory is used again rather than given back and asked for anew, page by page.
+            limits |= {"MALLOC_MMAP_THRESHOLD_": str(2**26), "MALLOC_TRIM_THRESHOLD_": str(2**28)}
             self._closing, self._timed_out = threading.Event(), False
             self._process = subprocess.Popen(
                 _COMMAND,

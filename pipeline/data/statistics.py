@@ -23,11 +23,15 @@ def display_grey(image: NDArray[Any], *, intensity: str) -> NDArray[np.uint8]:
         return np.asarray(image, np.uint8)
     low, high = DISPLAY_HU
     scale = 255.0 / (high - low)
-    return np.asarray(cv2.convertScaleAbs(np.maximum(image, low), alpha=scale, beta=-low * scale), np.uint8)
+    return np.asarray(cv2.convertScaleAbs(cv2.max(image, low), alpha=scale, beta=-low * scale), np.uint8)
 
 
 def content_hash(image: NDArray[Any]) -> str:
-    """Return a hash of shape, type and pixels: equal for the same picture in another container."""
+    """Return a hash of shape, type and pixels: equal for the same picture in another container.
+
+    HU are hashed as int16 where they are whole numbers, as they nearly always are: half the bytes.
+    """
+    image = _without_loss(image)
     digest = hashlib.sha256(f"{image.shape}{image.dtype.str}".encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()[:32]
@@ -40,7 +44,8 @@ def perceptual_hash(fingerprint: NDArray[np.uint8]) -> str:
         fingerprint: (32, 32) uint8.
     """
     lowest = cv2.dct(fingerprint.astype(np.float32))[:8, :8].ravel()
-    bits = lowest > np.median(lowest[1:])  # the first is the mean brightness
+    median = np.sort(lowest[1:])[31]  # of 63; the first is the mean brightness
+    bits = lowest > median
     return np.packbits(bits).tobytes().hex()
 
 
@@ -53,7 +58,7 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
         middle at full resolution, display grey), `border_mean`, `dark_fraction`, `histogram` (hex of 32
         float16 shares of display grey), and the (32, 32) fingerprint.
     """
-    image = read.image
+    image = _without_loss(read.image)
     mean, std = (float(value[0, 0]) for value in cv2.meanStdDev(image))
     least, most, _, _ = cv2.minMaxLoc(image)
     grey = display_grey(image, intensity=read.intensity)
@@ -61,7 +66,7 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
     fingerprint = cv2.resize(small, (FINGERPRINT_SIDE, FINGERPRINT_SIDE), interpolation=cv2.INTER_AREA)
     share = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel() / small.size
     cumulative = np.cumsum(share)
-    p01, p50, p99 = (int(np.searchsorted(cumulative, level)) for level in (0.01, 0.5, 0.99))
+    p01, p50, p99 = np.searchsorted(cumulative, (0.01, 0.5, 0.99)).tolist()
     seen = share[share > 0]
     bins = share.reshape(HISTOGRAM_BINS, -1).sum(axis=1)
     return {
@@ -80,6 +85,15 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
         "dark_fraction": float(cumulative[15]),
         "histogram": bins.astype("<f2").tobytes().hex(),
     }, np.asarray(fingerprint, np.uint8)
+
+
+def _without_loss(image: NDArray[Any]) -> NDArray[Any]:
+    """Return float HU as int16 where that changes no pixel: half the memory for all that follows."""
+    if image.dtype != np.float32:
+        return image
+    with np.errstate(invalid="ignore"):  # what doesn't fit is seen by the comparison
+        whole = image.astype(np.int16)
+    return whole if np.array_equal(whole, image) else image
 
 
 def _reduced(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

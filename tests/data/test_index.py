@@ -30,6 +30,7 @@ from pipeline.data.index import (
     slice_path,
 )
 from pipeline.data.scan import SourceError, scan_folder
+from pipeline.data.statistics import content_hash
 from pipeline.jobs import JobStopped
 from pipeline.workspace import atomic_write_json, atomic_write_parquet, read_json
 
@@ -411,3 +412,14 @@ def test_rates_and_the_search_for_copies_are_told(workspace, folder):
     assert any(re.fullmatch(r"9 of 9 files, [\d,]+/s, 0 s left", message) for message in messages)
     assert messages[-2:] == ["Looking for copies among 9 slices", "9 slices, 9 files read"]
     assert told[-1][:2] == (1, 1) and told[-2][:2] == (0, 1)
+
+
+def test_one_picture_has_one_hash_whatever_type_holds_it():
+    """Whole HU are hashed as int16; what int16 can't hold, as it is."""
+    hu = np.arange(-1024, 3072, dtype=np.float32).reshape(64, 64)
+    assert content_hash(hu) == content_hash(hu.astype(np.int16)) != content_hash(hu + 1)
+    for odd in (hu + 0.5, hu + 40_000):
+        assert content_hash(odd.astype(np.float32)) not in {
+            content_hash(hu),
+            content_hash(odd.astype(np.int16)),
+        }
