@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.charts.explore import parts_figure
+from dashboard.exploring.meter import draw_meter
 from dashboard.loaders import explore as load
+from dashboard.loaders.splitting import preview_split
 
 if TYPE_CHECKING:
     from pipeline.data.splits import Split
@@ -25,16 +27,29 @@ HINTS = {
     "cluster": "Near-copies are in one part, and patients where they are known.",
     "none": "Slices of one patient are on both sides: to see how much that flatters a model.",
 }
+COLUMN_HINT = "All slices of one {} are in one part, and so are their patients and near-copies."
+FROM_EVERYWHERE = "a share of everything"
+MOST_VALUES = 40
 
 
 def draw_splitting(dataset: str) -> None:
-    """Draw the frozen splits on one side, a new one on the other."""
+    """Draw the frozen splits and the leakage meter on one side, a new split on the other."""
     left, right = st.columns([7, 5], gap="small")
     with right, widgets.panel("New split", "nothing is written before you freeze it", key="split-new"):
         with widgets.guarded("The new split could not be drawn."):
             _draw_new(dataset)
-    with left, widgets.panel("Splits", "frozen: runs refer to them", key="split-made"):
-        _draw_made(load.splits(dataset))
+    with left:
+        with widgets.panel("Splits", "frozen: runs refer to them", key="split-made"):
+            _draw_made(load.splits(dataset))
+        with widgets.panel("Leakage meter", "what a careless split is worth", key="split-meter"):
+            draw_meter(dataset)
+
+
+def describe_grouping(group_by: str) -> str:
+    """Return how a split was made, in words."""
+    from pipeline.data.grouping import COLUMN
+
+    return GROUPINGS.get(group_by) or f"by {group_by.removeprefix(COLUMN)}"
 
 
 def _draw_made(splits: list[Split]) -> None:
@@ -45,25 +60,23 @@ def _draw_made(splits: list[Split]) -> None:
     chosen = st.selectbox("Split", list(by_name), key="split.shown", help="The newest comes first.")
     split = by_name[chosen]
     folds = f", {split.folds} folds" if split.folds else ""
-    st.caption(f"{GROUPINGS[split.group_by]}{folds}, seed {split.seed}, hash {split.hash[:12]}")
+    tested = f", tested on {split.test_on}" if split.test_on else ""
+    st.caption(
+        f"{describe_grouping(split.group_by)}{tested}{folds}, seed {split.seed}, hash {split.hash[:12]}"
+    )
     _draw_table(split.table, split.notes, key="made")
 
 
 def _draw_new(dataset: str) -> None:
     from pipeline.data.splits import hash_table
 
-    known = load.index(dataset)["patient_id"].notna().any()
-    options = list(GROUPINGS) if known else [name for name in GROUPINGS if name != "patient"]
-    group_by = st.radio(
-        "Keep together", options, format_func=GROUPINGS.get, key="split.group-by", horizontal=True
-    )
-    st.caption(HINTS[group_by] + ("" if known else " No patient id is known here."))
+    choice = _choose(dataset)
     left, middle, right = st.columns(3)
     parts = left.number_input("Folds", 0, 20, 0, key="split.folds", help="0 or 1: one validation part.")
     seed = middle.number_input("Seed", 0, 10_000, 0, key="split.seed")
     name = right.text_input("Name", key="split.name", placeholder="made up")
-    folds = int(parts) if parts > 1 else None
-    table, notes = load.preview_split(dataset, group_by=group_by, folds=folds, seed=int(seed))
+    choice |= {"folds": int(parts) if parts > 1 else None, "seed": int(seed)}
+    table, notes = preview_split(dataset, **choice)
     _draw_table(table, tuple(notes), key="new")
     same = next((split.name for split in load.splits(dataset) if split.hash == hash_table(table)), None)
     if same is not None and name in ("", same):
@@ -71,14 +84,59 @@ def _draw_new(dataset: str) -> None:
     elif st.button("Freeze this split", type="primary", key="split-freeze", icon=":material/lock:"):
         from pipeline.data.splits import make_split
 
-        made = make_split(
-            loaders.workspace(), dataset, group_by=group_by, name=name or None, folds=folds, seed=int(seed)
-        )
+        made = make_split(loaders.workspace(), dataset, name=name or None, **choice)
         st.session_state["split.made"] = made.name
         st.rerun()
     made = st.session_state.pop("split.made", None)
     if made is not None:
         st.toast(f"Frozen as {made}.")
+
+
+def _choose(dataset: str) -> dict[str, Any]:
+    """Ask what to keep together and what to test on; return both as `make_split` takes them."""
+    from pipeline.data.grouping import COLUMN, origin_columns
+
+    index = load.index(dataset)
+    known = index["patient_id"].notna().any()
+    columns = origin_columns(index.drop(columns=["cluster", "part", "copies"], errors="ignore"))
+    options = [name for name in GROUPINGS if known or name != "patient"]
+    by_column = "by a column"
+    labels = {**GROUPINGS, by_column: by_column}
+    group_by = st.radio(
+        "Keep together",
+        [*options, by_column] if columns else options,
+        format_func=labels.get,
+        key="split.group-by",
+        horizontal=True,
+    )
+    left, right = st.columns(2)
+    if group_by == by_column:
+        column = left.selectbox("Column", columns, key="split.column")
+        hint, group_by = COLUMN_HINT.format(column), f"{COLUMN}{column}"
+    else:
+        hint = HINTS[group_by]
+    test_on = _choose_test(right if group_by.startswith(COLUMN) else st, index, columns)
+    st.caption(hint + ("" if known else " No patient id is known here."))
+    return {"group_by": group_by, "test_on": test_on}
+
+
+def _choose_test(place: Any, index: pd.DataFrame, columns: list[str]) -> str | None:
+    """Ask whether a whole source is held out for the test; None where nothing can be."""
+    values = [
+        f"{column}={value}"
+        for column in columns
+        if index[column].nunique() <= MOST_VALUES
+        for value in sorted(index[column].dropna().unique())
+    ]
+    if not values:
+        return None
+    chosen = place.selectbox(
+        "Test on",
+        [FROM_EVERYWHERE, *values],
+        key="split.test-on",
+        help="A whole source or scanner that nothing is learnt from: what the model is worth elsewhere.",
+    )
+    return None if chosen == FROM_EVERYWHERE else str(chosen)
 
 
 def _draw_table(table: pd.DataFrame, notes: tuple[str, ...], *, key: str) -> None:

@@ -17,14 +17,15 @@ from pipeline.data.statistics import FINGERPRINT_SIDE as SIDE
 
 BLUR = 0.7  # cells: below it an interpolated copy is no longer its original
 LEAST_DEVIATION = 2.0  # grey levels: a flatter fingerprint is like nothing
+_DETAIL_BLUR = 2.0  # cells
 _MARGIN = 2  # cells at the border: what moves in and out of view
-_FARTHEST = 3.0  # cells that a step may have moved by in all
 _RIDGE = 1e-5
 _BLOCK = 256  # fingerprints at a time: what a processor keeps near
 _Floats = NDArray[np.float32]
 
 _row, _column = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
 _y, _x = (2 * axis / (SIDE - 1) - 1 for axis in (_row, _column))
+_PIXELS = (SIDE - 2 * _MARGIN) ** 2
 _SEEN = np.s_[_MARGIN : SIDE - _MARGIN, _MARGIN : SIDE - _MARGIN]
 
 
@@ -39,6 +40,17 @@ class Fits:
 
     residual: _Floats
     motion: _Floats
+
+
+@dataclass(frozen=True)
+class RefinedFits(Fits):
+    """Fits repeated on what was moved.
+
+    Attributes:
+        detail: share of the detail (what a picture has beyond its blur) that is left unexplained.
+    """
+
+    detail: _Floats
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int6
         images: of `blurred`.
         first, second: positions in it; pairs of one `first` are quickest together.
     """
-    targets = _centred(images[:, *_SEEN].reshape(len(images), -1))
+    targets = _centred(images[:, *_SEEN].reshape(len(images), _PIXELS))
     whole = np.maximum(np.einsum("nk,nk->n", targets, targets), 1.0)
     deviations = images.std(axis=(1, 2))
     order = np.argsort(first, kind="stable")
@@ -82,7 +94,8 @@ def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int6
     residual = np.empty(len(first), np.float32)
     motion = np.empty(len(first), np.float32)
     wanted = np.flatnonzero(np.diff(starts))
-    for block in np.array_split(wanted, max(1, -(-len(wanted) // _BLOCK))):
+    for start in range(0, len(wanted), _BLOCK):
+        block = wanted[start : start + _BLOCK]
         bases, scales, inverses = _bases(images[block])
         for at, one in enumerate(block.tolist()):
             pairs = order[starts[one] : starts[one + 1]]
@@ -93,32 +106,39 @@ def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int6
     return Fits(np.clip(residual, 0, 1), motion)
 
 
-def refine_pairs(
-    images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64], *, steps: int = 1
-) -> Fits:
-    """Fit each pair by moving first by what a step found, and fitting again."""
-    residuals, motions = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
+def refine_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> RefinedFits:
+    """Fit each pair, move first by what was found, and fit again; the better fit counts."""
+    none: _Floats = np.empty(0, np.float32)
+    found = [RefinedFits(none, none, none)]
     for start in range(0, len(first), _BLOCK):
         one, other = images[first[start : start + _BLOCK]], images[second[start : start + _BLOCK]]
         goal = _centred(other[:, *_SEEN].reshape(len(other), -1))
-        moved, motion = one, np.zeros((len(one), 6), np.float32)
-        best, best_motion = np.full(len(one), np.inf, np.float32), motion
-        for step in range(steps + 1):
-            bases, scales, inverses = _bases(moved)
-            projected = np.matmul(bases, goal[..., None])[..., 0]
-            weights = np.matmul(inverses, projected[..., None])[..., 0]
-            whole = np.einsum("nk,nk->n", goal, goal)
-            left = (whole - np.einsum("ni,ni->n", projected, weights)) / np.maximum(whole, 1.0)
-            further = _motion_of(weights / scales, moved.std(axis=(1, 2)))
-            better = left < best
-            best = np.where(better, left, best)
-            best_motion = np.where(better[:, None], motion + further, best_motion)
-            if step < steps:
-                motion = np.clip(motion + further, -_FARTHEST, _FARTHEST)
-                moved = _moved(one, motion)
-        residuals.append(np.clip(best, 0, 1))
-        motions.append(_size_of(best_motion))
-    return Fits(np.concatenate(residuals), np.concatenate(motions))
+        left, motion = _step(one, goal)
+        left_again, further = _step(_moved(one, motion), goal)
+        better = (left_again**2).sum(axis=1) < (left**2).sum(axis=1)
+        left = np.where(better[:, None], left_again, left).astype(np.float32)
+        motion = np.where(better[:, None], motion + further, motion)
+        whole = np.maximum((goal**2).sum(axis=1), 1.0)
+        detail = _detail_energy(left) / (_detail_energy(goal) + np.float32(1e-3))
+        residual = np.asarray((left**2).sum(axis=1) / whole, np.float32)
+        found.append(RefinedFits(residual, _size_of(motion), np.asarray(detail, np.float32)))
+    return RefinedFits(*(np.concatenate([getattr(part, name) for part in found]) for name in vars(found[0])))
+
+
+def _step(images: _Floats, goal: _Floats) -> tuple[_Floats, _Floats]:
+    """Return what a linear fit of each picture to its goal leaves, (n, pixels), and the motion, (n, 6)."""
+    bases, scales, inverses = _bases(images)
+    weights = np.matmul(inverses, np.matmul(bases, goal[..., None]))[..., 0]
+    left = goal - np.matmul(weights[:, None], bases)[:, 0]
+    return left, _motion_of(weights / scales, images.std(axis=(1, 2)))
+
+
+def _detail_energy(rows: _Floats) -> _Floats:
+    """Return the energy that each picture has beyond its own blur: edges and vessels, not body and lungs."""
+    side = SIDE - 2 * _MARGIN
+    pictures = rows.reshape(len(rows), side, side)
+    smooth = [cv2.GaussianBlur(picture, (0, 0), _DETAIL_BLUR) for picture in pictures]
+    return np.asarray(((pictures - np.stack(smooth)) ** 2).sum(axis=(1, 2)), np.float32)
 
 
 def fit_tones(

@@ -200,13 +200,14 @@ def divide(
     if test_on is not None:
         tested, left_out, notes = hold_out(index, groups, test_on)
         index, groups, tested = index[~left_out], groups[~left_out], tested[~left_out]
-    group_of, counts = _count_groups(groups[~tested], index.loc[~tested, "label"])
-    if len(counts) < (3 if test_on is None else 2):
+    units = groups[~tested].nunique()
+    if units < (3 if test_on is None else 2):
         raise TooFewSlicesError(
-            f"There are {len(group_of)} readable, labelled slices in {len(counts)} groups to divide; at "
+            f"There are {int((~tested).sum())} readable, labelled slices in {units} groups to divide; at "
             "least 3 groups are needed for train, val and test, 2 beside a test part of its own. Bring more "
             "patients, label what is there (folders or a CSV), or keep less together."
         )
+    group_of, counts = _count_groups(groups[~tested], index.loc[~tested, "label"])
     parts, further = _parts_for(counts, group_by)
     dealing = [part for part in parts if test_on is None or part != "test"]
     shares = np.array([SHARES[part] for part in dealing])

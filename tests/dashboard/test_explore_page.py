@@ -31,7 +31,7 @@ from pipeline.workspace import InvalidNameError, Workspace
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
 
-def write_slices(folder: Path, *, patients: bool = True) -> Path:
+def write_slices(folder: Path, *, patients: bool = True, sources: bool = False) -> Path:
     """Write 24 slices of twelve patients in two classes, and a text file among them."""
     rng = np.random.default_rng(0)
     rows = []
@@ -40,6 +40,8 @@ def write_slices(folder: Path, *, patients: bool = True) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / path), rng.integers(0, 255, (64, 64), dtype=np.uint8))
         rows.append({"path": str(path), "label": path.parts[0], "patient_id": f"p{number // 2}"})
+        if sources:
+            rows[-1] |= {"source": "far" if number < 8 else "near", "scanner": f"s{number // 6}"}
     if patients:
         pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
     (folder / "nCT" / "note.txt").write_text("not a slice")
