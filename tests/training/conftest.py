@@ -25,7 +25,9 @@ def write_discs(folder: Path, *, patients: int = 8, slices: int = 3, seed: int =
     for label, (row, column) in CENTERS.items():
         for patient in range(patients):
             for number in range(slices):
-                image = rng.normal(60, 12, (96, 96))
+                # Every slice has shades of its own: else one would be the other's copy, shifted.
+                shades = cv2.resize(rng.normal(0, 18, (8, 8)), (96, 96), interpolation=cv2.INTER_CUBIC)
+                image = rng.normal(60, 12, (96, 96)) + shades
                 place = (column + int(rng.integers(-6, 7)), row + int(rng.integers(-6, 7)))
                 cv2.circle(image, place, 12, 200.0, -1)
                 path = Path(label) / f"{label}{patient * slices + number}.png"
