@@ -98,7 +98,7 @@ def _draw_chips(filters: Filters) -> None:
         axes = f"{filters.lasso.x} and {filters.lasso.y}" if filters.lasso.x != MAP else "the map"
         chips.append((f"Drawn on {axes}", "lasso", lambda: set_lasso(None)))
     for words, key, take_away in chips:
-        st.button(words, icon=":material/close:", key=f"chip.{key}", on_click=take_away, help="Take it away")
+        st.button(words, icon=":material/close:", key=f"chip.{key}", on_click=take_away)
 
 
 def _taking_away(key: str) -> Callable[[], None]:

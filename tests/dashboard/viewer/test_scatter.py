@@ -21,9 +21,10 @@ def test_inside_is_by_the_even_odd_rule_and_never_for_what_has_no_place() -> Non
 
 def test_inside_does_not_care_where_a_line_begins_or_which_way_it_goes() -> None:
     points = np.random.default_rng(0).uniform(-1, 5, (2, 500))
-    expected = inside(*points, SQUARE)
-    assert (inside(*points, SQUARE[::-1]) == expected).all()
-    assert (inside(*points, SQUARE[2:] + SQUARE[:2]) == expected).all()
+    x, y = points
+    expected = inside(x, y, SQUARE)
+    assert (inside(x, y, SQUARE[::-1]) == expected).all()
+    assert (inside(x, y, SQUARE[2:] + SQUARE[:2]) == expected).all()
     assert (expected == ((points > 0) & (points < 4)).all(axis=0)).all()
 
 
