@@ -43,7 +43,11 @@ def run() -> list[dict[str, Any]]:
 
 def _seconds_of(verb: list[str], workspace: Path) -> float:
     began = time.perf_counter()
-    subprocess.run(_command(workspace, *verb), cwd=HOME, check=True, capture_output=True)
+    ended = subprocess.run(
+        _command(workspace, *verb), cwd=HOME, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(verb)} ended with {ended.returncode}: {ended.stderr[-400:]}")
     return time.perf_counter() - began
 
 
