@@ -21,8 +21,8 @@ def run() -> list[dict[str, Any]]:
     start_backend()
     with tempfile.TemporaryDirectory() as folder:
         found = measure_shipped(Workspace.open(Path(folder) / "workspace"), load_shipped_model())
-    what = f"{found['n']} slices of {found['patients']} phantom patients"
-    rows = [_row(f"shipped model, AUC of positive ({SYNTHETIC_NOTICE})", found["auc"]["positive"], what)]
+    what = f"{found['n']} slices, {found['patients']} phantoms"
+    rows = [_row(f"AUC of positive ({SYNTHETIC_NOTICE})", found["auc"]["positive"], what)]
     for size, estimate in found["auc_by_lesion_size"].items():
         count = f"{estimate['positives']} positives"
         rows.append(_row(f"the same, {size} lesions against all other classes", estimate, count))
