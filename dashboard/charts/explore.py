@@ -138,7 +138,7 @@ def lungs_figure(profile: LungProfile, order: Sequence[str]) -> go.Figure:
             name=label,
             hovertemplate=f"{label}: %{{y:.0f}} % of the body<extra></extra>",
         )
-    figure.update_xaxes(range=[0, 1], tickvals=[0, 0.5, 1], ticktext=["head end", "middle", "foot end"])
+    figure.update_xaxes(range=[-0.04, 1.04], tickvals=[0, 0.5, 1], ticktext=["head", "middle", "feet"])
     figure.update_yaxes(title="lung, % of the body", rangemode="tozero")
     return figure
 

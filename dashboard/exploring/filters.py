@@ -31,23 +31,16 @@ def draw_filters(dataset: str) -> Filters:
         with st.popover("More filters", icon=":material/filter_list:", key="explore.more"):
             values = _draw_choices(dataset)
             finding, ids = _draw_finding(dataset)
-        lasso = st.session_state.get(_LASSO)
+        of, lasso = st.session_state.get(_LASSO, (dataset, None))
+        lasso = lasso if of == dataset else None  # another data set's line means nothing here
         filters = Filters(tuple(chosen), values, quality, text, finding, ids, lasso, sort, descending)
-        _draw_chips(filters)
+        _draw_chips(dataset, filters)
     return filters
 
 
-def set_lasso(lasso: Lasso | None) -> None:
-    """Filter by a line drawn around points; None takes it away."""
-    st.session_state[_LASSO] = lasso
-
-
-def clear_filters() -> None:
-    """Show everything again; also before another data set is shown."""
-    state = st.session_state
-    for key in ("explore.labels", "explore.text", "explore.finding", _LASSO, *map(_key, _COLUMNS)):
-        state.pop(key, None)
-    state["explore.quality"] = "Readable"
+def set_lasso(dataset: str, lasso: Lasso | None) -> None:
+    """Filter slices of a data set by a line drawn around points; None takes it away."""
+    st.session_state[_LASSO] = (dataset, lasso)
 
 
 def _draw_choices(dataset: str) -> tuple[tuple[str, str], ...]:
@@ -86,7 +79,7 @@ def _draw_finding(dataset: str) -> tuple[str, tuple[str, ...]]:
     return title, tuple(finding.slice_ids)
 
 
-def _draw_chips(filters: Filters) -> None:
+def _draw_chips(dataset: str, filters: Filters) -> None:
     """Draw the filters that stand and are not seen in the line above, each to be taken away by a click."""
     chips: list[tuple[str, str, Callable[[], Any]]] = []
     titles = {column: title for title, column in _COLUMNS.items()}
@@ -96,7 +89,7 @@ def _draw_chips(filters: Filters) -> None:
         chips.append((f"Finding: {filters.finding}", "finding", _taking_away("explore.finding")))
     if filters.lasso is not None:
         axes = f"{filters.lasso.x} and {filters.lasso.y}" if filters.lasso.x != MAP else "the map"
-        chips.append((f"Drawn on {axes}", "lasso", lambda: set_lasso(None)))
+        chips.append((f"Drawn on {axes}", "lasso", lambda: set_lasso(dataset, None)))
     for words, key, take_away in chips:
         st.button(words, icon=":material/close:", key=f"chip.{key}", on_click=take_away)
 

@@ -82,7 +82,7 @@ def draw_overview(dataset: str) -> None:
     if len(load_overview.choices(dataset, "source")) > 1:
         sections.append((1, lambda: _sources(dataset, labels)))
     if _distinct_sizes(readable) > FEW_SIZES:
-        sections.append((1, lambda: _dimensions(readable, labels)))
+        sections.append((1, lambda: _dimensions(dataset, readable, labels)))
     _draw_row(sections)
     # Last: the first time it reads slices, and the rest of the page need not wait for it.
     with widgets.guarded("The average slices could not be made."):
@@ -153,7 +153,7 @@ def _patients(dataset: str, labels: list[str]) -> None:
 
 def _lungs(dataset: str, labels: list[str]) -> None:
     profile = load_overview.lungs(dataset)
-    words = "" if profile.missing else f"{profile.stacks:,} series, {profile.slices:,} slices; middle half"
+    words = "" if profile.missing else f"{profile.stacks:,} stacks, {profile.slices:,} slices; middle half"
     with widgets.panel("Lung along the body", words, key="explore-lungs"):
         if profile.missing:
             widgets.callout(profile.missing, title="Not to be seen yet")
@@ -183,7 +183,7 @@ def _bars(counts: pd.DataFrame, labels: list[str], *, key: str) -> None:
     widgets.chart(figure, key=key, height=HEIGHT)
 
 
-def _dimensions(readable: pd.DataFrame, labels: list[str]) -> None:
+def _dimensions(dataset: str, readable: pd.DataFrame, labels: list[str]) -> None:
     """Draw sizes as discs; a line around some of them shows their slices."""
     sizes = readable.groupby(["width", "height", "label"]).size().rename("slices").reset_index()
     sizes = sizes.sort_values("slices", ascending=False).head(20_000)
@@ -209,7 +209,7 @@ def _dimensions(readable: pd.DataFrame, labels: list[str]) -> None:
         width, height = sizes.iloc[state.picked][["width", "height"]].astype(float)
         polygon = tuple((width + dx, height + dy) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
     if polygon:
-        set_lasso(Lasso("Width", "Height", polygon))
+        set_lasso(dataset, Lasso("Width", "Height", polygon))
         st.session_state["explore.goes"] = "Slices"
         st.rerun()
 

@@ -17,6 +17,7 @@ from dashboard.exploring import plotting
 from dashboard.exploring.facts import facts_html, text_of
 from dashboard.exploring.filters import draw_filters, set_lasso
 from dashboard.exploring.selecting import Filters, Lasso, place_of, row_of, select_rows
+from dashboard.exploring.stack import find_stack, stored_window
 from dashboard.loaders import explore as load
 from dashboard.loaders import overview as load_overview
 from dashboard.loaders import pictures
@@ -44,14 +45,13 @@ def draw_slices(dataset: str) -> None:
         drawn = _draw_found(dataset, index, unlined, found, filters, row)
     st.session_state[_SHOWN] = drawn | {"dataset": dataset, "found": found}
     with right, widgets.guarded("This slice could not be shown."):
-        _draw_picked(dataset, index, found, row)
+        st.session_state[_SHOWN]["series"] = _draw_picked(dataset, index, found, row)
 
 
 def _hear(dataset: str, index: pd.DataFrame) -> None:
     """Take up what the user did in gallery, scatter and viewer, so that all is drawn once, and after it."""
     shown = st.session_state.get(_SHOWN)
     if shown is None or shown["dataset"] != dataset:
-        set_lasso(None)
         return
     picked = _reported(_GALLERY, "pick")
     if isinstance(picked, int) and 0 <= picked < len(shown["ids"]):
@@ -62,10 +62,13 @@ def _hear(dataset: str, index: pd.DataFrame) -> None:
             widgets.remember("slice", index["slice_id"].iloc[drawn.rows[state.picked]])
             st.session_state["explore.stepped"] = True
         if state.lasso is not None:
-            set_lasso(Lasso(drawn.x, drawn.y, state.lasso) if state.lasso else None)
-    step = _reported(_VIEWER, "step")
+            set_lasso(dataset, Lasso(drawn.x, drawn.y, state.lasso) if state.lasso else None)
+    step, seek = _reported(_VIEWER, "step"), _reported(_VIEWER, "seek")
     if step in (-1, 1):
         _step(index, shown["found"], step)
+    if isinstance(seek, int) and 0 <= seek < len(shown.get("series") or []):
+        widgets.remember("slice", shown["series"][seek])
+        st.session_state["explore.stepped"] = True
 
 
 def _reported(key: str, name: str) -> Any:
@@ -199,18 +202,32 @@ def _item(dataset: str, row: pd.Series, picture: bytes | None, labels: list[str]
     )
 
 
-def _draw_picked(dataset: str, index: pd.DataFrame, found: NDArray[np.int64], chosen: int | None) -> None:
+def _draw_picked(
+    dataset: str, index: pd.DataFrame, found: NDArray[np.int64], chosen: int | None
+) -> list[str]:
+    """Draw the chosen slice, else the first found, with its facts; return the ids of its series."""
     if chosen is None:
         if not len(found):
-            return
+            return []
         chosen = int(found[0])
     row = index.iloc[chosen]
+    series: list[str] = []
     if row["status"] == "ok":
         picture = pictures.slice_image(dataset, row["slice_id"])
         layer = HuLayer(picture.image) if picture.intensity == "hu" else GreyLayer(picture.image)
-        spacing = picture.header.pixel_spacing if picture.header else None
-        panel = Panel([layer], title=str(row["path"]), spacing=spacing)
-        viewer([panel], key=_VIEWER, subject=row["slice_id"], height=350, events=("step",))
+        panel = Panel([layer], title=str(row["path"]), **pictures.placement(picture))
+        stack, series = find_stack(index, row["slice_id"], load_overview.labels(dataset))
+        viewer(
+            [panel],
+            key=_VIEWER,
+            # A series is one subject: zoom and place stay while one goes through it.
+            subject=series[0] if series else row["slice_id"],
+            height=350,
+            stack=stack,
+            presets=stored_window(row),
+            events=("step",),
+        )
     else:
         widgets.callout(str(row["error"]), tone="warn", title=str(row["path"]))
     st.html(facts_html(row))
+    return series

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.data.index import build_index
 from pipeline.data.splits import list_splits
 from pipeline.workspace import Workspace
 
@@ -83,3 +84,28 @@ def test_from_a_folder_to_a_frozen_split(page: Page, serve: Callable[..., str], 
     expect(page.get_by_text("This very split is frozen already")).to_be_visible()
     assert [split.group_by for split in list_splits(workspace, "my-slices")] == ["patient"]
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_line_around_sizes_leads_to_their_slices(
+    page: Page, serve: Callable[..., str], tmp_path: Path
+) -> None:
+    for number in range(24):
+        path = tmp_path / "sizes" / ("pCT", "nCT")[number % 2] / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = np.random.default_rng(number).integers(0, 255, (64 + 8 * (number // 3), 64), np.uint8)
+        cv2.imwrite(str(path), rows)
+    workspace = Workspace.open(tmp_path / "workspace")
+    build_index(workspace, tmp_path / "sizes", name="sizes")
+    page.goto(serve(workspace=workspace.root))
+    place = page.locator(".st-key-explore-sizes-scatter .scatter[data-ready]")
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    assert box is not None
+    left, top, right, middle = box["x"] + 2, box["y"] + 2, box["x"] + box["width"] - 2, box["y"] + 110
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for column, row in ((right, top), (right, middle), (left, middle), (left, top + 10)):
+        page.mouse.move(column, row, steps=6)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Drawn on Width and Height")).to_be_visible()
+    expect(page.locator("text=/^(6|9|12|15) slices of 24$/")).to_be_visible()

@@ -117,7 +117,7 @@ class Scatter {
     pen.rect(left - 4, top - 4, width + 8, height + 8);
     pen.clip();
     const count = this.x.length;
-    const radius = count > 6000 ? 1.4 : count > 1200 ? 2 : 3;
+    const radius = count > 6000 ? 1.4 : count > 1200 ? 2 : 2.5;
     this.screen = new Float32Array(2 * count);
     for (let i = 0; i < count; i++) {
       const [column, row] = this.toScreen(this.x[i], this.y[i]);
