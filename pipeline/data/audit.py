@@ -20,6 +20,7 @@ from pipeline.data.duplicates import DuplicatePairs
 from pipeline.data.findings import Finding, ranked
 from pipeline.data.giveaways import find_giveaways
 from pipeline.data.groups import join_groups
+from pipeline.data.jpeg_quality import measure_jpeg_quality
 from pipeline.data.leakage import find_duplicates, find_leaks
 from pipeline.data.leakage_meter import LeakageMeter, measure_leakage
 from pipeline.data.measures import VERSION
@@ -104,7 +105,8 @@ def audit_dataset(workspace: Workspace, name: str, *, progress: Progress = no_pr
         *find_imbalance(labelled, groups.loc[labelled.index]),
     ]
     progress(2, steps, "Asking what gives the class away")
-    shortcuts, telling = find_giveaways(labelled, groups.loc[labelled.index])
+    features = labelled.assign(jpeg_quality=measure_jpeg_quality(workspace, name, labelled))
+    shortcuts, telling = find_giveaways(features, groups.loc[labelled.index])
     progress(3, steps, "Measuring how much a careless split would flatter")
     meter = measure_leakage(
         load_fingerprints(workspace, name)[labelled.index],

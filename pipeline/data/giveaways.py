@@ -64,7 +64,7 @@ def _telling(shortcut: Shortcut, rows: pd.DataFrame, values: pd.Series) -> Findi
         "shortcuts",
         f"shortcut-{shortcut.feature}",
         "bad" if shortcut.low >= GLARING else "warn",
-        f"{shortcut.noun.capitalize()} gives {shortcut.label} away{shortcut.where}",
+        f"{_title(shortcut.noun)} gives {shortcut.label} away{shortcut.where}",
         text,
         shortcut.slices,
         slice_ids=_examples(rows, is_label, ~is_label),
@@ -86,7 +86,7 @@ def _of_one_class(shortcut: Shortcut, rows: pd.DataFrame, has: pd.Series, value:
         "shortcuts",
         f"give-away-{shortcut.feature}",
         "bad",
-        f"{shortcut.noun.capitalize()} {value}: only {label}{shortcut.where}",
+        f"{_title(shortcut.noun)} {value}: only {label}{shortcut.where}",
         text,
         int(has.sum()),
         slice_ids=_examples(rows, has, others),
@@ -144,3 +144,8 @@ def _estimate_json(shortcut: Shortcut) -> dict[str, float]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _title(noun: str) -> str:
+    """Return a noun with a capital first, the others as they are."""
+    return noun[:1].upper() + noun[1:]

@@ -25,6 +25,7 @@ QUANTITIES = {
     "channels": "number of channels",
     "bit_depth": "bit depth",
     "bytes_per_pixel": "file size a pixel",
+    "jpeg_quality": "JPEG quality",
     "border_mean": "brightness of the border",
     "dark_fraction": "share of black",
 }
@@ -90,7 +91,7 @@ def estimate_shortcuts(
     for scope, rows in _scopes(usable, seed):
         labels = usable.loc[rows, "label"]
         for label in order_labels(labels)[:_MOST_CLASSES]:
-            for feature in (*QUANTITIES, *NAMES):
+            for feature in map(str, features):
                 found = _estimate(features.loc[rows, feature], labels == label, groups.loc[rows], seed)
                 if found is not None:
                     yield Shortcut(feature, label, scope, *found, len(rows)), rows
