@@ -83,8 +83,8 @@ def _show_one(predictions: Predictions, place: int, *, dataset: str | None, run_
     with widgets.guarded("The slice could not be shown."):
         found = pictures.slice_image(dataset, slice_id)
         layer = HuLayer(found.image) if found.intensity == "hu" else GreyLayer(found.image)
-        spacing = found.header.pixel_spacing if found.header else None
-        viewer([Panel([layer], spacing=spacing)], key=f"{key}.viewer", subject=slice_id, height=330)
+        panel = Panel([layer], **pictures.placement(found))
+        viewer([panel], key=f"{key}.viewer", subject=slice_id, height=330)
     scores = " · ".join(
         f"{label} {value:.2f}"
         for label, value in zip(predictions.labels, predictions.probabilities[place], strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pandas as pd
 import streamlit as st
@@ -12,6 +12,13 @@ from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipeline.data.slice_image import SliceImage
+
+
+class Placement(TypedDict):
+    """What a viewer's panel is told of a slice's place in the body."""
+
+    spacing: float | None
+    marks: tuple[str, str, str, str] | None
 
 
 def index_of(dataset: str) -> pd.DataFrame:
@@ -33,6 +40,17 @@ def slice_image(dataset: str, slice_id: str) -> SliceImage:
         SliceError: its file cannot be read any more.
     """
     return _slice(str(workspace().root), dataset, *_place(dataset, slice_id))
+
+
+def placement(picture: SliceImage) -> Placement:
+    """Return a slice's pixel spacing (mm) and the sides of the body at its edges, None where unknown."""
+    from pipeline.data.orientation import edge_marks
+
+    header = picture.header
+    if header is None:
+        return {"spacing": None, "marks": None}
+    directions = [float(number) for number in (header.image_orientation or "").split()]
+    return {"spacing": header.pixel_spacing, "marks": edge_marks(directions)}
 
 
 def thumbnail(dataset: str, slice_id: str) -> bytes | None:

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import widgets
+from dashboard.loaders import pictures
 from dashboard.prediction import background
 from dashboard.prediction.source import Asked
 from dashboard.prediction.words import map_limits, map_meaning
@@ -83,15 +84,15 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
     prediction = asked.prediction
     base = _base(prediction)
     lungs = _lungs(prediction) if shown is not None else []  # a picture that was refused has none
-    panels = [Panel([base], title="Slice", spacing=_spacing(prediction), outlines=lungs)]
-    pictures, below = st.container(), st.container()
+    panels = [Panel([base], title="Slice", outlines=lungs, **pictures.placement(prediction.image))]
+    above, below = st.container(), st.container()
     if shown is not None:
-        with below:  # where a map that is being computed says so: the pictures stay in their place
+        with below:  # where a map that is being computed says so: what is above stays in its place
             panels += [_map_panel(run, asked, shown, label, base) for label in shown.labels(prediction)]
             meaning = map_meaning(prediction, shown.label, shown.method, signed=shown.signed)
             limits = map_limits(prediction, shown.label, shown.method)
             st.html(f'<div class="p-meaning"><p>{html.escape(meaning)}</p><p>{html.escape(limits)}</p></div>')
-    with pictures:
+    with above:
         height = HEIGHT if len(panels) < 3 else HEIGHT_OF_THREE
         viewer(panels, key="predict-viewer", subject=asked.subject, height=height)
 
@@ -107,7 +108,7 @@ def _map_panel(run: RunInfo, asked: Asked, shown: Shown, label: str, base: Layer
         found = background.gradient_map(run, asked, method=shown.method, label=label)
         if found is not None:
             layers.append(_own_heat(prediction.on_slice(found)))
-    return Panel(layers, title=title, spacing=_spacing(prediction), outlines=_lungs(prediction))
+    return Panel(layers, title=title, outlines=_lungs(prediction), **pictures.placement(prediction.image))
 
 
 def _exact_heat(prediction: Prediction, shown: Shown, label: str) -> HeatLayer:
@@ -129,10 +130,6 @@ def _own_heat(values: np.ndarray) -> HeatLayer:
 def _base(prediction: Prediction) -> Layer:
     image = prediction.image
     return HuLayer(image.image) if image.intensity == "hu" else GreyLayer(image.image)
-
-
-def _spacing(prediction: Prediction) -> float | None:
-    return prediction.image.header.pixel_spacing if prediction.image.header is not None else None
 
 
 def _lungs(prediction: Prediction) -> list[Outline]:

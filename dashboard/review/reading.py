@@ -137,8 +137,8 @@ def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None
     ):
         found = pictures.slice_image(str(worklist.run.params.get("dataset")), slice_id)
         base: Layer = HuLayer(found.image) if found.intensity == "hu" else GreyLayer(found.image)
-        spacing = found.header.pixel_spacing if found.header else None
-        panels = [Panel([base], title="Slice", spacing=spacing)]
+        placed = pictures.placement(found)
+        panels = [Panel([base], title="Slice", **placed)]
         if prediction is not None:
             heat = HeatLayer(
                 prediction.on_slice(prediction.heatmap.values),
@@ -148,7 +148,7 @@ def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None
                 fade=True,
             )
             title = f"What speaks for {prediction.label}"
-            panels.append(Panel([base, heat], title=title, spacing=spacing))
+            panels.append(Panel([base, heat], title=title, **placed))
         viewer(panels, key="review.viewer", subject=slice_id, height=HEIGHT, digits=False)
 
 

@@ -150,5 +150,6 @@ def _read_step(value: Any) -> int | None:
 
 
 def _read_seek(value: Any, stack: Stack | None) -> int | None:
-    known = stack is not None and isinstance(value, int) and 0 <= value < stack.count
-    return value if known and value != stack.position else None
+    if stack is None or not isinstance(value, int) or not 0 <= value < stack.count:
+        return None
+    return value if value != stack.position else None
