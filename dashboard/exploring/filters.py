@@ -19,9 +19,8 @@ _LASSO = "explore.lasso"
 def draw_filters(dataset: str) -> Filters:
     """Draw what can be filtered and sorted by, and return what is wanted."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="explore-filters"):
-        chosen = st.pills(
-            "Class", load_overview.labels(dataset), selection_mode="multi", key="explore.labels"
-        )
+        labels = load_overview.labels(dataset)
+        chosen = st.pills("Class", labels, selection_mode="multi", key="explore.labels") if labels else []
         quality = st.selectbox("Show", QUALITIES, key="explore.quality", width=124)
         text = st.text_input("Search", key="explore.text", placeholder="path, patient or id", width=170)
         sorts = [PATH, *load_overview.statistics(dataset)]
