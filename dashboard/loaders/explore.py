@@ -66,18 +66,6 @@ def splits(dataset: str) -> list[Split]:
     return _splits(str(workspace().root), dataset, stamp(workspace().dataset_dir(dataset) / "splits"))
 
 
-def preview_split(
-    dataset: str, *, group_by: str, folds: int | None, seed: int
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the table and the notes of a split that is not made yet.
-
-    Raises:
-        NoPatientsError, TooFewSlicesError: it cannot be made.
-    """
-    mark = stamp(_index_file(dataset)) + stamp(_index_file(dataset).with_name("decisions.jsonl"))
-    return _preview(str(workspace().root), dataset, mark, group_by=group_by, folds=folds, seed=seed)
-
-
 def _index_file(dataset: str) -> Path:
     return workspace().dataset_dir(dataset) / "index.parquet"
 
@@ -134,12 +122,3 @@ def _splits(root: str, dataset: str, mark: float) -> list[Split]:
     from pipeline.data.splits import list_splits
 
     return list_splits(Workspace.open(root), dataset)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _preview(
-    root: str, dataset: str, mark: float, *, group_by: str, folds: int | None, seed: int
-) -> tuple[pd.DataFrame, list[str]]:
-    from pipeline.data.splits import preview_split as preview
-
-    return preview(Workspace.open(root), dataset, group_by=group_by, folds=folds, seed=seed)

@@ -25,6 +25,7 @@ _Floats = NDArray[np.float32]
 
 _row, _column = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
 _y, _x = (2 * axis / (SIDE - 1) - 1 for axis in (_row, _column))
+_TERMS = 8  # of a fit: six of the motion, two of the tone
 _PIXELS = (SIDE - 2 * _MARGIN) ** 2
 _SEEN = np.s_[_MARGIN : SIDE - _MARGIN, _MARGIN : SIDE - _MARGIN]
 
@@ -88,22 +89,23 @@ def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int6
     """
     targets = _centred(images[:, *_SEEN].reshape(len(images), _PIXELS))
     whole = np.maximum(np.einsum("nk,nk->n", targets, targets), 1.0)
-    deviations = images.std(axis=(1, 2))
     order = np.argsort(first, kind="stable")
     starts = np.searchsorted(first[order], np.arange(len(images) + 1))
-    residual = np.empty(len(first), np.float32)
-    motion = np.empty(len(first), np.float32)
+    explained = np.empty(len(first), np.float32)
+    weights = np.empty((len(first), _TERMS), np.float32)
+    lengths = np.ones((len(images), _TERMS), np.float32)
     wanted = np.flatnonzero(np.diff(starts))
     for start in range(0, len(wanted), _BLOCK):
         block = wanted[start : start + _BLOCK]
-        bases, scales, inverses = _bases(images[block])
+        bases, lengths[block], inverses = _bases(images[block])
         for at, one in enumerate(block.tolist()):
             pairs = order[starts[one] : starts[one + 1]]
             projected = targets[second[pairs]] @ bases[at].T
-            weights = projected @ inverses[at]
-            residual[pairs] = 1 - (projected * weights).sum(axis=1) / whole[second[pairs]]
-            motion[pairs] = _size_of(_motion_of(weights / scales[at], deviations[one]))
-    return Fits(np.clip(residual, 0, 1), motion)
+            weights[pairs] = fitted = projected @ inverses[at]
+            explained[pairs] = np.einsum("nk,nk->n", projected, fitted)
+    residual = np.clip(1 - explained / whole[second], 0, 1).astype(np.float32)
+    motion = _motion_of(weights / lengths[first], images.std(axis=(1, 2))[first])
+    return Fits(residual, _size_of(motion))
 
 
 def refine_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> RefinedFits:
