@@ -4,7 +4,7 @@
 const PAGES = ["explore", "preprocess", "train", "evaluate", "predict", "review"];
 const OWN = "hilum.theme";
 const opened = new URL(performance.getEntriesByType("navigation")[0]?.name || location.href).pathname;
-let first = true;
+let last = null; // the choice when the page was last drawn
 
 const keyOf = (path) => `stActiveTheme-${path}-v2`;
 
@@ -16,15 +16,18 @@ function keepForAllPages(choice) {
   }
 }
 
-export default function () {
+export default function ({ setTriggerValue }) {
   try {
     const shown = JSON.parse(localStorage.getItem(keyOf(opened)) || '"System"');
-    if (!first) {
+    if (last !== null) {
+      if (shown === last) return;
+      last = shown;
       keepForAllPages(shown); // the user has used the menu
+      setTriggerValue("theme", shown); // the page runs again: charts are drawn in the colours that they are told
       return;
     }
-    first = false;
     const wanted = localStorage.getItem(OWN) || "Dark";
+    last = wanted;
     keepForAllPages(wanted);
     const dark = getComputedStyle(document.querySelector(".stApp")).colorScheme === "dark";
     const looksRight = wanted === "System" || (wanted === "Dark") === dark;

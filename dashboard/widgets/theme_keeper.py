@@ -17,8 +17,12 @@ SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def keep_theme() -> None:
-    """Mount the keeper: a component without a face."""
-    _component()(key="theme-keeper")
+    """Mount the keeper: a component without a face. Where the user changes the theme, the page runs again."""
+    _component()(key="theme-keeper", on_theme_change=_nothing)
+
+
+def _nothing() -> None:
+    """Streamlit reports only events that have a callback."""
 
 
 @cache

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.widgets import NOTICE
+from pipeline.data.index import build_index
+from pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +61,27 @@ def test_the_first_visit_is_dark_and_a_choice_of_light_holds_on_every_page(
     expect(page.locator(".h-header h1")).to_have_text("Review")
     page.wait_for_timeout(500)
     assert page.evaluate(SCHEME) == "light"
+    context.close()
+
+
+def test_open_charts_follow_the_theme(chromium: Browser, serve: Callable[..., str], tmp_path: Path) -> None:
+    """What is drawn already is drawn again in the colours of the theme that was chosen."""
+    workspace = Workspace.open(tmp_path / "workspace")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        file = tmp_path / "slices" / ("pCT", "nCT")[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), rng.integers(0, 255, (64, 64), dtype=np.uint8))
+    build_index(workspace, tmp_path / "slices", name="small")
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(serve(workspace=workspace.root))
+    ink = "getComputedStyle(document.querySelector('.js-plotly-plot .ytick text')).fill"
+    page.wait_for_function("document.querySelector('.js-plotly-plot .ytick text')", timeout=60_000)
+    dark = page.evaluate(ink)
+    page.get_by_test_id("stMainMenuButton").click()
+    page.get_by_role("menuitemradio", name="Light").click()
+    page.wait_for_function(f"{ink} !== '{dark}'")
     context.close()
 
 
