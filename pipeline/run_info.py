@@ -96,7 +96,9 @@ def read_local_runs(database: Path, artifacts: Callable[[str], Path]) -> list[Ru
     )
     found: dict[str, dict[str, dict[str, Any]]] = {}
     with open_local(database) as connection:
-        connection.execute("BEGIN")  # one moment's view over the four queries
+        connection.execute("BEGIN")  # one moment's view over all queries
+        if not _is_made(connection):
+            return []
         rows = connection.execute(
             f"SELECT run_uuid, runs.name, status, start_time, end_time {chosen} ORDER BY start_time DESC",
             (EXPERIMENT,),
@@ -120,6 +122,12 @@ def read_local_runs(database: Path, artifacts: Callable[[str], Path]) -> list[Ru
         )
         for run_id, name, status, started, ended in rows
     ]
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    """Return whether a store has its tables: another process may be making it, and has no run yet."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return {"experiments", "runs", "params", "tags", "latest_metrics"} <= tables
 
 
 def read_local_metrics(database: Path, run_id: str) -> list[tuple[str, int, float]]:

@@ -1,7 +1,9 @@
 """Runs: written through MLflow, read by SQL; the two must agree."""
 
+import contextlib
 import logging
 import math
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,6 +24,16 @@ def test_an_empty_workspace_has_no_runs(workspace):
     assert RunStore(workspace).list() == []
     with pytest.raises(RunNotFoundError, match="none yet"):
         RunStore(workspace).find("anything")
+
+
+def test_a_store_that_is_just_being_made_has_no_runs(workspace):
+    """MLflow makes its tables one by one; whoever looks meanwhile sees some of them."""
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(workspace.runs / "mlflow.db")) as connection:
+        connection.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
+        connection.execute("CREATE TABLE runs (run_uuid TEXT, experiment_id INTEGER)")
+        connection.commit()
+    assert RunStore(workspace).list() == []
 
 
 def test_a_run_reads_back_as_it_was_written(store):
