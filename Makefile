@@ -11,8 +11,10 @@ run: $(VENV)/.installed
 	@$(BIN)/python -m pipeline demo
 	@$(BIN)/python -m pipeline dashboard
 
+# In two processes, for many tests wait for a job or a single thread; then the browser has the machine to itself.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
