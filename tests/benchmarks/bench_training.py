@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
 import tempfile
@@ -80,7 +81,7 @@ def _feed_rates(root: Path, part: Any) -> tuple[float, float]:
 
     batches = TrainBatches(part, num_classes=3, config=CONFIG)
     generator = ImageDataGenerator(rotation_range=10, width_shift_range=0.08, height_shift_range=0.08)
-    with contextlib.redirect_stdout(None):  # it prints what it found
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it found
         flow = generator.flow_from_directory(
             str(root / "slices"), target_size=(224, 224), color_mode="grayscale", batch_size=CONFIG.batch_size
         )
