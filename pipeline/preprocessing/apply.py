@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.preprocessing.crop import View, view_around
 from pipeline.preprocessing.edges import detect_edges
 from pipeline.preprocessing.geometry import (
     Placement,
@@ -21,9 +22,10 @@ from pipeline.preprocessing.geometry import (
 )
 from pipeline.preprocessing.lungs import anatomy, classic, corners
 from pipeline.preprocessing.lungs.body import Body, find_body
+from pipeline.preprocessing.lungs.hull import fill_hulls
 from pipeline.preprocessing.lungs.isolation import Isolation
 from pipeline.preprocessing.lungs.verdict import MaskVerdict, judge_mask
-from pipeline.preprocessing.morphology import Binary, dilate
+from pipeline.preprocessing.morphology import Binary, dilate, open_
 from pipeline.preprocessing.outlines import draw_outline, outline_polygons
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.preprocessing.thresholds import Grey, apply_threshold
@@ -45,12 +47,13 @@ class Preprocessed:
     """What a recipe made of a slice.
 
     Attributes:
-        stages: pictures in order, uint8: grey, local-threshold, erosion, closing, edges (the recipe's size),
-            lung-mask (the slice's own size), network-input (= `output`).
+        stages: pictures in order, uint8: grey, local-threshold, erosion, closing, edges (the recipe's size,
+            never cropped), lung-mask (the slice's own size), network-input (= `output`).
         output: what the network sees, uint8 (size, size) or (size, size, 3).
         lung_mask: the believed mask, (rows, columns) of the slice, 0 and 255; empty where none is believed.
         found_mask: the same before the verdict.
-        matrix: affine map (2, 3) from a slice's (column, row) to the output's.
+        matrix: affine map (2, 3) from a slice's (column, row) to the output's, a crop included.
+        stage_matrix: the same to the other stages, which show the whole slice.
         level: the threshold in the slice's own unit (HU or grey levels), None for local thresholds.
         milliseconds: by step: grey, local-threshold, isolation (erosion, closing and mask), edges, verdict,
             network-input.
@@ -62,19 +65,31 @@ class Preprocessed:
     found_mask: NDArray[np.uint8]
     verdict: MaskVerdict
     matrix: NDArray[np.float64]
+    stage_matrix: NDArray[np.float64]
     level: float | None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def is_cropped(self) -> bool:
+        """Whether the output shows a part of the slice only."""
+        return not np.array_equal(self.matrix, self.stage_matrix)
+
     def outlines(self) -> list[NDArray[np.float64]]:
-        """Return the found mask's outlines on the output: closed curves (n, 2) of (column, row)."""
-        return [
-            points @ self.matrix[:, :2].T + self.matrix[:, 2] for points in outline_polygons(self.found_mask)
-        ]
+        """Return the found mask's outlines on the stages: closed curves (n, 2) of (column, row)."""
+        to_stage = self.stage_matrix
+        return [points @ to_stage[:, :2].T + to_stage[:, 2] for points in outline_polygons(self.found_mask)]
+
+    def mask_on_stages(self) -> NDArray[np.uint8]:
+        """Return the found mask where the stages have it, uint8 (size, size), 0 and 255."""
+        return self._mask_through(self.stage_matrix)
 
     def mask_on_output(self) -> NDArray[np.uint8]:
         """Return the found mask where the output has it, uint8 (size, size), 0 and 255."""
+        return self._mask_through(self.matrix)
+
+    def _mask_through(self, matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
         side = self.output.shape[0]
-        return cv2.warpAffine(self.found_mask, self.matrix, (side, side), flags=cv2.INTER_NEAREST)
+        return cv2.warpAffine(self.found_mask, matrix, (side, side), flags=cv2.INTER_NEAREST)
 
 
 def preprocess_slice(
@@ -105,7 +120,8 @@ def preprocess_slice(
     verdict = _judge(fitted, isolation, body)
     believed = isolation.mask if verdict.plausible else np.zeros_like(isolation.mask)
     clock.stop("verdict")
-    output = _output(fitted, believed, edges, recipe)
+    view = _view(fitted, believed, body, recipe)
+    output = _output(fitted, believed, edges, recipe, view)
     clock.stop("network-input")
     square = fitted.square
     found_mask = mask_to_slice(square(isolation.mask), fitted.placement)
@@ -126,7 +142,8 @@ def preprocess_slice(
         lung_mask=lung_mask,
         found_mask=found_mask,
         verdict=replace(verdict, lung_area_cm2=area),
-        matrix=fitted.placement.matrix,
+        matrix=view.matrix[:2] @ np.vstack([fitted.placement.matrix, [0.0, 0.0, 1.0]]),
+        stage_matrix=fitted.placement.matrix,
         level=_level_in_slice(level, intensity=intensity, recipe=recipe),
         milliseconds=clock.milliseconds,
     )
@@ -139,14 +156,14 @@ def preprocess_output(image: NDArray[Any], *, intensity: str, recipe: Recipe) ->
         SliceArrayError: `image` is no slice.
     """
     fitted = _Fitted.of(image, intensity=intensity, recipe=recipe)
-    if recipe.output == "grey":
+    if recipe.output == "grey" and recipe.crop.to == "none":
         return fitted.square(fitted.grey)
     dark, _, body = _threshold(fitted, recipe)
     isolation = _isolate(fitted, dark, body, recipe)
     plausible = _judge(fitted, isolation, body).plausible
     believed = isolation.mask if plausible else np.zeros_like(isolation.mask)
     edges = _edges(fitted, isolation, recipe) if recipe.output == "three-channel" else None
-    return _output(fitted, believed, edges, recipe)
+    return _output(fitted, believed, edges, recipe, _view(fitted, believed, body, recipe))
 
 
 def find_lungs(
@@ -212,14 +229,17 @@ def _threshold(fitted: _Fitted, recipe: Recipe) -> tuple[Binary, float | None, B
 
 
 def _isolate(fitted: _Fitted, dark: Binary, body: Body, recipe: Recipe) -> Isolation:
-    method = recipe.lungs.method
-    if method == "anatomy":
-        return anatomy.isolate(fitted.search, dark, body, recipe.lungs)
-    if method == "classic":
-        return classic.isolate(dark, recipe.lungs, recipe.edges)
-    if method == "corners":
-        return corners.isolate(dark, recipe.lungs)
-    return Isolation(dark, dark, np.zeros_like(dark))
+    lungs = recipe.lungs
+    opened = open_(dark, radius=lungs.opening_radius, kernel=lungs.kernel)
+    if lungs.method == "anatomy":
+        isolation = anatomy.isolate(fitted.search, opened, body, lungs)
+    elif lungs.method == "classic":
+        isolation = classic.isolate(opened, lungs, recipe.edges)
+    elif lungs.method == "corners":
+        isolation = corners.isolate(opened, lungs)
+    else:
+        return Isolation(opened, opened, np.zeros_like(opened))
+    return replace(isolation, mask=fill_hulls(isolation.mask, body.mask)) if lungs.hull else isolation
 
 
 def _judge(fitted: _Fitted, isolation: Isolation, body: Body) -> MaskVerdict:
@@ -232,18 +252,27 @@ def _edges(fitted: _Fitted, isolation: Isolation, recipe: Recipe) -> Grey:
     return isolation.edges if isolation.edges is not None else detect_edges(isolation.closed, recipe.edges)
 
 
-def _output(fitted: _Fitted, believed: Binary, edges: Grey | None, recipe: Recipe) -> NDArray[np.uint8]:
+def _view(fitted: _Fitted, believed: Binary, body: Body, recipe: Recipe) -> View:
+    if recipe.crop.to == "none":
+        return View.whole(recipe.size)
+    around = believed if recipe.crop.to == "lungs" else body.mask
+    return view_around(fitted.square(around), margin=recipe.crop.margin)
+
+
+def _output(
+    fitted: _Fitted, believed: Binary, edges: Grey | None, recipe: Recipe, view: View
+) -> NDArray[np.uint8]:
     """Return the network's input. Where no mask is believed, the whole slice is it."""
-    if recipe.output == "grey":
-        return fitted.square(fitted.grey)
+    grey = view.of(fitted.square(fitted.grey))
     whole = not believed.any()
+    if recipe.output == "grey" or (recipe.output == "masked" and whole):
+        return grey
     if recipe.output == "masked":
-        if whole:
-            return fitted.square(fitted.grey)
-        return fitted.square(cv2.bitwise_and(fitted.grey, dilate(believed, radius=recipe.margin)))
-    mask = np.full_like(believed, 255) if whole else believed
-    channels = [fitted.grey, mask, np.zeros_like(mask) if edges is None else edges]
-    return fitted.square(cv2.merge(channels))
+        visible = fitted.square(dilate(believed, radius=recipe.margin))
+        return cv2.bitwise_and(grey, view.of(visible, binary=True))
+    mask = fitted.square(np.full_like(believed, 255) if whole else believed)
+    lines = np.zeros_like(mask) if edges is None else fitted.square(edges)
+    return cv2.merge([grey, view.of(mask, binary=True), view.of(lines)])
 
 
 def _level_in_slice(level: float | None, *, intensity: str, recipe: Recipe) -> float | None:

@@ -63,6 +63,9 @@ class Lungs(Parameters):
     )
     clear_border: bool = Field(True, description="Drop dark parts that touch the picture's edge (classic).")
     keep: int = Field(2, ge=1, le=6, description="How many of the largest parts stay (classic, corners).")
+    opening_radius: int = Field(
+        0, ge=0, le=20, description="Drops dark specks and threads thinner than it, first of all. 0: none."
+    )
     erosion_radius: int = Field(2, ge=0, le=20, description="Cuts bridges: airways, bowel. Pixels.")
     closing_radius: int = Field(9, ge=0, le=40, description="Brings back vessels and dents. Pixels.")
     kernel: Literal["disk", "square"] = Field("disk", description="Shape of erosion and closing.")
@@ -72,6 +75,22 @@ class Lungs(Parameters):
         description="How deep a dent in the outer border is taken back as lung, as a share of its width: "
         "keeps consolidation at the pleura (anatomy).",
     )  # fmt: skip
+    hull: bool = Field(
+        False,
+        description="Take each lung's convex hull, within the body: keeps all at the pleura, and takes in "
+        "some of heart and diaphragm.",
+    )
+
+
+class Crop(Parameters):
+    """Which part of the slice the network gets: a square window, enlarged to the recipe's size."""
+
+    to: Literal["none", "body", "lungs"] = Field(
+        "none",
+        description="none: the whole slice. body, lungs: what holds them; the whole slice where no body is "
+        "seen, or no lung mask is believed.",
+    )
+    margin: int = Field(12, ge=0, le=128, description="Pixels around body or lungs that stay in view.")
 
 
 class Edges(Parameters):

@@ -10,13 +10,18 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import HilumError
-from pipeline.preprocessing.parameters import Denoise, Edges, Lungs, Parameters, Threshold, Window
+from pipeline.preprocessing.conflicts import doubts
+from pipeline.preprocessing.parameters import Crop, Denoise, Edges, Lungs, Parameters, Threshold, Window
 from pipeline.workspace import atomic_write_json, checked_name
 
 Output = Literal["grey", "masked", "three-channel"]
 # A stage whose bytes change for the same parameters gets the next number: caches are remade, and runs that
 # were trained on the old bytes are refused.
 STAGE_VERSIONS = {"fit": 1, "grey": 1, "threshold": 1, "lungs": 1, "edges": 1, "output": 1}
+
+# Parameters that came later, with the value that leaves the bytes as they were: it doesn't count for the
+# hash, so that caches and runs from before stay good.
+_CAME_LATER = {"lungs.opening_radius": 0, "lungs.hull": False}
 
 
 class RecipeError(HilumError):
@@ -54,6 +59,7 @@ class Recipe(Parameters):
         description="grey: the slice. masked: black outside the lungs. three-channel: slice, mask and edges.",
     )
     margin: int = Field(6, ge=0, le=64, description="Pixels around the lungs that stay visible (masked).")
+    crop: Crop = Crop()
     versions: dict[str, int] = Field(default_factory=lambda: dict(STAGE_VERSIONS))
 
     def __init__(self, **values: Any) -> None:
@@ -84,6 +90,12 @@ class Recipe(Parameters):
     def hash(self) -> str:
         """SHA-256 (hex) of what decides the output's bytes: parameters and stage versions, not the name."""
         values = self.model_dump(mode="json", exclude={"name"})
+        if self.crop.to == "none":
+            del values["crop"]
+        for parameter, without in _CAME_LATER.items():
+            stage, _, name = parameter.partition(".")
+            if values[stage][name] == without:
+                del values[stage][name]
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def changed(self, **values: Any) -> Recipe:
@@ -106,6 +118,10 @@ class Recipe(Parameters):
         """
         here, there = _flat(self), _flat(other)
         return {key: (here[key], there[key]) for key in here if here[key] != there[key] and key != "name"}
+
+    def warnings(self) -> list[str]:
+        """Return what the parameters do to each other that is allowed and hardly meant, in sentences."""
+        return list(doubts(self))
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON object; `Recipe(**value)` makes it again."""

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
@@ -53,6 +55,11 @@ def test_a_recipe_is_frozen():
         ({"edges": {"low": 200, "high": 100}}, "low .200. must not be above high .100."),
         ({"output": "rgb"}, "output = 'rgb'.*'grey', 'masked' or 'three-channel'"),
         ({"size": 32, "margin": 99}, "size = 32.*margin = 99"),
+        ({"lungs": {"opening_radius": -1}}, "lungs.opening_radius = -1.*greater than or equal to 0"),
+        ({"denoise": {"size": 4}}, "denoise.size must be odd.*take 3 or 5"),
+        ({"crop": {"to": "heart"}}, "crop.to = 'heart'.*'none', 'body' or 'lungs'"),
+        ({"crop": {"margin": 129}}, "crop.margin = 129.*less than or equal to 128"),
+        ({"crop": "lungs"}, "crop = 'lungs': it holds parameters of its own"),
     ],
 )
 def test_what_cannot_be_is_said_in_words(values, advice):
@@ -67,6 +74,46 @@ def test_the_hash_covers_parameters_and_stage_versions_but_not_the_name(monkeypa
     before = recipe.hash
     monkeypatch.setitem(recipe_module.STAGE_VERSIONS, "lungs", 99)
     assert Recipe().hash != before
+
+
+def test_parameters_that_came_later_leave_older_hashes_as_they_were():
+    """A stored recipe lacks them; its caches and runs stay good, since its bytes are the same."""
+    older = PRESETS["luna"].to_json()
+    del older["crop"], older["lungs"]["opening_radius"], older["lungs"]["hull"]
+    assert Recipe(**older).hash == PRESETS["luna"].hash
+    text = json.dumps(
+        {key: value for key, value in older.items() if key != "name"}, sort_keys=True, separators=(",", ":")
+    )
+    assert hashlib.sha256(text.encode()).hexdigest() == PRESETS["luna"].hash
+    changes = ({"lungs__opening_radius": 1}, {"lungs__hull": True}, {"crop__to": "body"})
+    assert len({PRESETS["luna"].changed(**values).hash for values in ({}, *changes)}) == 4
+    cropped = PRESETS["luna"].changed(crop__to="body")
+    assert cropped.hash != cropped.changed(crop__margin=30).hash
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_presets_have_no_conflicts(preset):
+    assert PRESETS[preset].warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"lungs__erosion_radius": 10}, "closing .radius 9. is smaller than the erosion .radius 10.*of 10"),
+        ({"lungs__erosion_radius": 0}, "erosion is off .radius 0."),
+        ({"lungs__closing_radius": 0}, "closing is off .radius 0."),
+        ({"lungs__opening_radius": 9}, "opening .radius 9. takes everything narrower than 19"),
+        ({"lungs__repair": 0}, "repair is off"),
+        ({"lungs__method": "classic", "lungs__clear_border": False}, "border is not cleared"),
+        ({"lungs__method": "none"}, "No lungs are looked for"),
+        ({"lungs__method": "none", "output": "grey", "crop__to": "lungs"}, "No lungs are looked for"),
+        ({"threshold__method": "local-mean", "threshold__block": 11}, "block .11 pixels.*Take 51 or more"),
+        ({"crop__to": "lungs", "crop__margin": 2}, "crop's margin .2. is smaller than the mask's .6."),
+    ],
+)
+def test_a_conflict_is_allowed_and_said(values, sentence):
+    (warning,) = PRESETS["hilum"].changed(**values).warnings()
+    assert re.search(sentence, warning)
 
 
 def test_a_recipe_of_another_stage_version_is_refused_by_name():
