@@ -46,7 +46,7 @@ def draw_many(dataset: str, rows: pd.DataFrame, recipe: Recipe, *, labels: list[
 
 def _item(row: dict[str, Any], done: Preprocessed, labels: list[str]) -> GalleryItem:
     believed = done.verdict.plausible
-    mask = done.mask_on_output()
+    mask = done.mask_on_stages()
     picture = draw_outline(done.stages["grey"], mask, color=_RGB[believed], thickness=3)
     reason = "" if believed else done.verdict.reasons[0].split(":")[0]
     return GalleryItem(

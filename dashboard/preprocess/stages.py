@@ -23,7 +23,7 @@ def draw_stages(done: Preprocessed, recipe: Recipe, *, subject: str) -> None:
     color = FOUND if believed else DOUBTED
     took = done.milliseconds
     stages = done.stages
-    mask = MaskLayer(done.mask_on_output(), name="lungs", color=color, opacity=0.22)
+    mask = MaskLayer(done.mask_on_stages(), name="lungs", color=color, opacity=0.22)
     panels = [
         Panel([GreyLayer(stages["grey"])], title="Grey", caption=_ms(took["grey"])),
         _binary(stages["local-threshold"], "Local threshold", _ms(took["local-threshold"])),

@@ -26,7 +26,7 @@ def test_a_hull_holds_the_parts_and_stays_in_the_body(noisy_mask):
     one = np.zeros_like(noisy_mask)
     one[30:60, 30:50] = one[50:60, 30:90] = 255
     filled = fill_hulls(one, body)
-    # OpenCV's polygon takes in the pixels that its border runs through, scikit-image those whose centre it has.
+    # OpenCV takes in the pixels that the hull runs through, scikit-image those whose centre it holds.
     assert (filled != convex_hull_image(one > 0) * np.uint8(255)).mean() < 0.005
     assert not (fill_hulls(noisy_mask, body) & cv2.bitwise_not(body) & cv2.bitwise_not(noisy_mask)).any()
     assert ((fill_hulls(noisy_mask, body) & noisy_mask) == noisy_mask).all()
