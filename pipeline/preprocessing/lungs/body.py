@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -68,14 +67,6 @@ class Body:
     def knows_air(self) -> bool:
         """Whether air is seen and isn't cut off at black, so that gas can be told from lung."""
         return self.air is not None and self.air >= _DARKEST_KNOWN_AIR
-
-    @cached_property
-    def depth(self) -> NDArray[np.float32]:
-        """How far under the skin, in every second pixel and in steps of two pixels; the picture's edge is
-        no skin.
-        """
-        half = np.ascontiguousarray(self.mask[::2, ::2])
-        return cv2.distanceTransform(half, cv2.DIST_L2, 3)
 
     @property
     def gas_level(self) -> float:

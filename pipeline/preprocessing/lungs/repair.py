@@ -3,8 +3,7 @@ border.
 
 A lung's outer border, along the ribs, is convex; consolidation that touches the pleura is as bright as the
 chest wall and leaves a dent in it. The inner border is truly concave: heart, spine, hilum, diaphragm. So a
-dent is filled where its opening faces outwards, with the chest wall right behind it, and up to where the
-wall's thickness puts the border (wall.py).
+dent is filled where its opening faces outwards, with the chest wall right behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.preprocessing.lungs.body import Body
-from pipeline.preprocessing.lungs.wall import NARROWEST_ARC, outer_arc
 from pipeline.preprocessing.morphology import Binary
 
 Points = NDArray[np.int32]
@@ -50,10 +48,8 @@ def fill_holes_and_dents(
             -1, 2
         )
         middle = border.mean(axis=0)
-        dents = [dent for dent in _dents(border, middle) if _is_outer(dent, origin, body, depth)]
-        cv2.fillPoly(filled, [dent.points for dent in dents], 255)
-        wide = [dent for dent in dents if dent.width >= NARROWEST_ARC]
-        cv2.fillPoly(filled, [outer_arc(dent.points, dent.normal, origin, body) for dent in wide], 255)
+        dents = [dent.points for dent in _dents(border, middle) if _is_outer(dent, origin, body, depth)]
+        cv2.fillPoly(filled, dents, 255)
     return filled
 
 
