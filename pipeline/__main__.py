@@ -163,15 +163,41 @@ def preprocess(
     ],
     out: Annotated[Path, typer.Option(help="Where DIR/<stem>/<NN>-<stage>.png go.")],
     context: typer.Context,
-    recipe: Annotated[str, typer.Option(help="A preset, a saved recipe's name or a JSON file.")] = "hilum",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A preset, a saved recipe's name or a JSON file. Default: hilum, or the one set."),
+    ] = None,
 ) -> None:
     """Write one PNG for each stage of the recipe."""
     from pipeline.data.stages import write_stages
+    from pipeline.preprocessing.default_recipe import default_recipe
     from pipeline.preprocessing.recipe import load_recipe
 
-    chosen = load_recipe(recipe, context.obj.recipes)
-    for folder in write_stages(inputs, out=out, recipe=chosen, on_error=_complain):
-        typer.echo(folder)
+    folder = context.obj.recipes
+    chosen = load_recipe(recipe or default_recipe(folder), folder)
+    for written in write_stages(inputs, out=out, recipe=chosen, on_error=_complain):
+        typer.echo(written)
+
+
+@app.command()
+def caches(
+    context: typer.Context,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="FOLDER", help="Give this cache's room back.")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every byte and check its sums.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the prepared slices: of what, how large, who uses them. `--remove` evicts; they can be remade."""
+    from pipeline.cache.inventory import damaged_slices, evict, list_caches
+
+    freed = {folder: evict(context.obj, folder) for folder in remove or []}
+    for folder, size in freed.items():
+        _complain(f"Removed {folder}: {console.size_text(size)} given back.")
+    found = [info.to_json() for info in list_caches(context.obj)]
+    if verify:
+        found = [row | {"damaged": damaged_slices(context.obj, row["folder"])} for row in found]
+    _answer(found, as_json, console.caches_text)
 
 
 @app.command()

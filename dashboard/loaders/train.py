@@ -28,6 +28,13 @@ def recipes() -> list[str]:
     return [*PRESETS, *saved]
 
 
+def default_recipe() -> str:
+    """Return the recipe that a new training begins with."""
+    from pipeline.preprocessing import default_recipe as module
+
+    return module.default_recipe(workspace().recipes)
+
+
 def split_names(dataset: str) -> list[str]:
     """Return the splits of a data set, newest first."""
     from pipeline.data.splits import list_splits

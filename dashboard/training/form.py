@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
 
 def draw_form(dataset: DatasetInfo) -> dict[str, Any]:
     """Draw the choices; return a configuration's values, not validated yet."""
+    st.session_state.setdefault(_key("recipe"), load.default_recipe())
     for name, value in DEFAULTS.items():
         st.session_state.setdefault(_key(name), value)
     values: dict[str, Any] = {"dataset": dataset.name}

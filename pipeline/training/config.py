@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from models.registry import MINIMUM_IMAGE_SIZE, find_architecture
+from pipeline.preprocessing.default_recipe import default_recipe
 from pipeline.training.errors import ConfigError
 from pipeline.workspace import Workspace, checked_name
 
@@ -158,6 +159,7 @@ def build_config(workspace: Workspace, file: Path | None = None, **options: Any)
         ConfigError: see `make_config` and `load_config`; or no data set is named.
     """
     values = (load_config(file) if file is not None else {}) | options
+    values.setdefault("recipe", default_recipe(workspace.recipes))
     if not values.get("dataset"):
         names = sorted(path.name for path in workspace.datasets.iterdir() if path.is_dir())
         raise ConfigError(
