@@ -1,0 +1,231 @@
+"""How much hangs on one parameter of a recipe: sweep it over its range on a sample of slices.
+
+At each value every slice is prepared again: how large is the lung, how many masks are not believed, how many
+known lesions are lost, and, with a model, how many predictions are others than with the recipe in hand. The
+model is the exported one (OpenVINO); it was trained with one recipe, and a flip says that the answer hangs on
+the preparation, not which of the two answers is right.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import HilumError
+from pipeline.jobs import Progress, no_progress
+from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.geometry import to_model_input
+from pipeline.preprocessing.recipe import Recipe, RecipeError
+from pipeline.preprocessing.reference import compare_masks
+
+if TYPE_CHECKING:
+    from pipeline.inference.engine import Engine
+
+BATCH = 8
+
+# What is swept: the values, and when the parameter matters. Longer ranges than one would choose, since the
+# question is where it breaks.
+_RANGES: dict[str, tuple[Sequence[float | int], Callable[[Recipe], bool]]] = {
+    "threshold__offset": (
+        tuple(float(v) for v in range(-60, 61, 10)), lambda r: r.threshold.method != "hu"
+    ),
+    "threshold__level_hu": (
+        tuple(float(v) for v in range(-800, 1, 80)), lambda r: r.threshold.method == "hu"
+    ),
+    "threshold__block": (
+        (21, 51, 101, 151, 201, 251, 301, 401, 511), lambda r: r.threshold.method.startswith("local")
+    ),
+    "denoise__size": ((3, 5, 7, 9, 11, 13, 15), lambda r: r.denoise.method != "none"),
+    "lungs__opening_radius": (tuple(range(0, 11)), lambda r: True),
+    "lungs__erosion_radius": (tuple(range(0, 13)), lambda r: True),
+    "lungs__closing_radius": (tuple(range(0, 31, 3)), lambda r: True),
+    "lungs__repair": (tuple(v / 10 for v in range(0, 11)), lambda r: r.lungs.method == "anatomy"),
+    "lungs__keep": ((1, 2, 3, 4, 5, 6), lambda r: r.lungs.method != "anatomy"),
+    "margin": (tuple(range(0, 33, 4)), lambda r: r.output == "masked"),
+}  # fmt: skip
+
+
+class SweepStoppedError(HilumError):
+    """The user gave the sweep up."""
+
+
+@dataclass(frozen=True, eq=False)
+class SweepSlice:
+    """A slice of the sample: its pixels, "hu" or "grey", and its known lesions, (rows, columns), or None."""
+
+    image: NDArray[Any]
+    intensity: str
+    lesions: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """What one value of the parameter does to the sample.
+
+    Attributes:
+        value: the parameter's.
+        slices: how many were prepared.
+        lung_share: the median share of the slice's pixels in the mask, found or not believed, [0, 1].
+        implausible: how many masks are not believed.
+        lesion_recall: mean over the slices with known lesions, None without any.
+        flips: how many predictions differ from those with the recipe in hand, None without a model.
+    """
+
+    value: float | int
+    slices: int
+    lung_share: float
+    implausible: int
+    lesion_recall: float | None = None
+    flips: int | None = None
+
+
+def sweepable(recipe: Recipe) -> list[str]:
+    """Return the parameters that can be swept and matter for the methods chosen, as `Recipe.changed` takes
+    them.
+    """
+    if recipe.lungs.method == "none":
+        return []
+    return [path for path, (_, matters) in _RANGES.items() if matters(recipe)]
+
+
+def sweep_values(recipe: Recipe, path: str) -> list[float | int]:
+    """Return the values that are tried, the recipe's own among them.
+
+    Raises:
+        RecipeError: `path` is no parameter to sweep.
+    """
+    if path not in _RANGES:
+        raise RecipeError(f"{path!r} can't be swept; there are {', '.join(_RANGES)}.")
+    return sorted({*_RANGES[path][0], own_value(recipe, path)})
+
+
+def own_value(recipe: Recipe, path: str) -> float | int:
+    """Return the recipe's value of a parameter."""
+    found: Any = recipe
+    for name in path.split("__"):
+        found = getattr(found, name)
+    value: float | int = found
+    return value
+
+
+def sweep(
+    sample: Sequence[SweepSlice],
+    recipe: Recipe,
+    path: str,
+    *,
+    engine: Engine | None = None,
+    progress: Progress = no_progress,
+) -> list[SweepPoint]:
+    """Prepare the sample at each value of one parameter.
+
+    `progress` is told after each value, and may raise to stop.
+
+    Raises:
+        RecipeError: `path` is no parameter to sweep.
+        ModelInputError: the model takes one channel and the recipe gives three.
+    """
+    values = sweep_values(recipe, path)
+    usual = _predict(engine, sample, recipe) if engine is not None else None
+    found = []
+    for done, value in enumerate(values):
+        progress(done, len(values), f"{path} = {value:g}")
+        found.append(_point(sample, recipe.changed(**{path: value}), value, engine, usual))
+    progress(len(values), len(values), "done")
+    return found
+
+
+def _point(
+    sample: Sequence[SweepSlice],
+    recipe: Recipe,
+    value: float | int,
+    engine: Engine | None,
+    usual: NDArray[np.int64] | None,
+) -> SweepPoint:
+    prepared = [preprocess_slice(each.image, intensity=each.intensity, recipe=recipe) for each in sample]
+    shares = [np.count_nonzero(done.found_mask) / done.found_mask.size for done in prepared]
+    recalls = [
+        compare_masks(done.found_mask, lesions=each.lesions).lesion_recall
+        for each, done in zip(sample, prepared, strict=True)
+        if each.lesions is not None
+    ]
+    known = [recall for recall in recalls if recall is not None]
+    flips = None
+    if engine is not None and usual is not None:
+        flips = int(np.count_nonzero(_labels(engine, [done.output for done in prepared]) != usual))
+    return SweepPoint(
+        value=value,
+        slices=len(prepared),
+        lung_share=float(np.median(shares)) if shares else 0.0,
+        implausible=sum(not done.verdict.plausible for done in prepared),
+        lesion_recall=float(np.mean(known)) if known else None,
+        flips=flips,
+    )
+
+
+def _predict(engine: Engine, sample: Sequence[SweepSlice], recipe: Recipe) -> NDArray[np.int64]:
+    outputs = [
+        preprocess_slice(each.image, intensity=each.intensity, recipe=recipe).output for each in sample
+    ]
+    return _labels(engine, outputs)
+
+
+def _labels(engine: Engine, outputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    facts = engine.facts
+    found = []
+    for start in range(0, len(outputs), BATCH):
+        batch = [
+            to_model_input(output, image_size=facts.image_size, channels=facts.channels)
+            for output in outputs[start : start + BATCH]
+        ]
+        found.append(engine.run(np.stack(batch)).logits.argmax(axis=1))
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+@dataclass
+class BackgroundSweep:
+    """A sweep in a thread of its own: start, look, give up. One for each that was asked for."""
+
+    title: str
+    done: int = 0
+    total: int = 0
+    points: list[SweepPoint] | None = None
+    problem: Exception | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self, work: Callable[[Progress], list[SweepPoint]]) -> BackgroundSweep:
+        """Begin `work`, which is given the progress to report to."""
+
+        def run() -> None:
+            try:
+                self.points = work(self._report)
+            except Exception as error:
+                self.problem = error
+
+        self._thread = threading.Thread(target=run, name="hilum-sweep", daemon=True)
+        self._thread.start()
+        return self
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is an answer, or there will be none."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Ask it to end at its next value."""
+        self._stop.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it ends, at most so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _report(self, done: int, total: int, message: str = "") -> None:
+        self.done, self.total = done, total
+        if self._stop.is_set():
+            raise SweepStoppedError("The sweep was given up.")
