@@ -42,6 +42,34 @@ def run_row(run: Any) -> dict[str, Any]:
     }
 
 
+def caches_text(caches: list[dict[str, Any]]) -> str:
+    rows = [
+        {"folder": row["folder"], "data set": row["dataset"], "recipe": row["recipe"],
+         "slices": f"{row['prepared']:,} of {row['slices']:,}", "size": size_text(row["bytes"]),
+         "state": row["state"] + (", in use" if row["in_use"] else ""),
+         "used": row["last_used"][:16].replace("T", " "), "runs": ", ".join(row["runs"])}
+        for row in caches
+    ]  # fmt: skip
+    spoilt = [
+        f"{row['folder']}: {len(row['damaged']):,} slices are damaged. Remove it; it is made again."
+        for row in caches
+        if row.get("damaged")
+    ]
+    return "\n".join([table(rows), *spoilt])
+
+
+def size_text(size: float) -> str:
+    """Write a number of bytes in the unit that suits it.
+
+    >>> size_text(900), size_text(5_500_000), size_text(7e9)
+    ('0.9 kB', '5.5 MB', '7.0 GB')
+    """
+    for unit, step in (("GB", 1e9), ("MB", 1e6)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}"
+    return f"{size / 1e3:.1f} kB"
+
+
 def index_text(summary: dict[str, Any]) -> str:
     labels = ", ".join(f"{label} {count}" for label, count in summary["by_label"].items())
     text = f"{summary['name']}: {summary['slices']} slices ({labels}), {summary['patients']} patients known, "

@@ -16,7 +16,7 @@ from pipeline.data.phantom import write_phantoms
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = "demo index audit split preprocess train runs show compare stop resume jobs remove evaluate".split()
-VERBS += ["predict", "export", "dashboard"]
+VERBS += ["predict", "export", "dashboard", "caches"]
 PARTS = ("train", "val", "calibration", "test")
 PART_KEYS = {"slices", "patients", "groups", "by_label"}
 ESTIMATE_KEYS = {"value", "low", "high"}
@@ -128,6 +128,16 @@ def test_train_show_and_runs_agree(shell, run):
     assert "tiny" in shell("stop", run).stdout
 
 
+def test_caches_lists_them_checks_them_and_gives_their_room_back(shell, run, phantoms):
+    (found,) = shell.json("caches")
+    assert (found["dataset"], found["recipe"], found["state"]) == ("small", "hilum", "complete")
+    assert found["runs"] == ["tiny"] and found["bytes"] > found["slices"] * 512 * 512
+    assert "MB" in shell("caches").stdout
+    assert json.loads(shell("caches", "--verify", "--json").stdout)[0]["damaged"] == []
+    assert "given back" in shell("caches", "--remove", found["folder"]).stderr
+    assert shell.json("caches") == []
+
+
 def test_evaluate_prints_its_contract(shell, run, tmp_path):
     report = tmp_path / "report.html"
     found = json.loads(shell("evaluate", run, "--json", "--report", report).stdout)
@@ -193,6 +203,7 @@ def test_remove_says_what_and_removes(shell, phantoms):
         (("predict", "no-such-run", "x.png"), "no-such-run"),
         (("preprocess", "x.png", "--recipe", "no-such-recipe", "--out", "y"), "hilum"),
         (("compare", "one"), "two runs"),
+        (("caches", "--remove", "no-such-cache"), "There are: "),
     ],
     ids=lambda value: "-".join(map(str, value))[:40] if isinstance(value, tuple) else "",
 )

@@ -1,4 +1,4 @@
-"""Preparing a data set's slices with a recipe, in two processes, so that a kill costs seconds and no more."""
+"""Preparing a data set's slices with a recipe, in several processes, so that a kill costs seconds."""
 
 from __future__ import annotations
 
@@ -10,29 +10,45 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.cache.errors import CacheError, CacheSpaceError, NothingToCacheError
-from pipeline.cache.store import SliceCache, cache_folder, content_key, read_cache, readable_rows
+from pipeline.cache.lease import BUILDERS
+from pipeline.cache.store import (
+    SliceCache,
+    cache_folder,
+    checksum,
+    content_key,
+    read_cache,
+    readable_rows,
+)
+from pipeline.data.datasets import require_manifest
+from pipeline.data.decode import identify
 from pipeline.data.index import load_index, slice_path
 from pipeline.data.reading import SliceError, read_slice
+from pipeline.data.statistics import content_hash
 from pipeline.jobs import Progress, no_progress
 from pipeline.locks import only_one
 from pipeline.preprocessing.apply import preprocess_output
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 
-PROCESSES = 2
+PROCESSES = max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
 CHUNK = 32  # slices a task: a kill costs at most this many a process
 MOST_FAILED = 0.1  # slices that were readable when indexed: more than this, and their folder is gone
 FEW = 96  # below, starting processes costs more than they save
-_WAITING, _DONE, _FAILED = 0, 1, 2
+ROW_STATE = np.dtype([("state", "u1"), ("crc32", "<u4")])
+WAITING, DONE, FAILED = 0, 1, 2
 
-# slice file, frame, row of the array
-Task = tuple[str, int, int]
+# slice file, frame, row of the array, time of change and content when it was indexed
+Task = tuple[str, int, int, int, str]
+# row, what is wrong with it or "", checksum of what was written
+Done = tuple[int, str, int]
 
 
 def build_cache(
@@ -58,7 +74,7 @@ def build_cache(
     def waiting() -> None:
         progress(0, len(index), "Another process prepares these slices; waiting for it")
 
-    with only_one(folder / ".lock.db", waiting=waiting):
+    with only_one(folder / BUILDERS, waiting=waiting):
         if (found := read_cache(folder, key)) is None:
             _check_space(folder, len(index), recipe)
             made_of = {"dataset": dataset, "recipe": recipe.to_json(), "recipe_hash": recipe.hash}
@@ -80,35 +96,43 @@ def _build(
     key: str,
     progress: Progress,
 ) -> None:
-    partial = folder / f"partial-{key}.npy"
-    states_path = folder / f"partial-{key}.states"
-    paths = [slice_path(workspace, dataset, row) for _, row in index.iterrows()]
-    frames = index["frame"].astype(int).tolist()
-    states, array = _open_partial(partial, states_path, (len(index), *_output_shape(recipe)))
-    _copy_unchanged(folder, index, array, states)
-    todo = [
-        (str(paths[row]), frames[row], row) for row in range(len(index)) if states[row] != _DONE
-    ]  # failed slices get another chance: a network folder may be back
+    partial, rows_path = folder / f"partial-{key}.npy", folder / f"partial-{key}.rows"
+    rows, array = _open_partial(partial, rows_path, (len(index), *_output_shape(recipe)))
+    _copy_unchanged(folder, index, array, rows)
+    # Failed slices get another chance: a network folder may be back.
+    todo = _tasks(workspace, dataset, index, np.flatnonzero(rows["state"] != DONE))
     errors = [""] * len(index)
     done = len(index) - len(todo)
     progress(done, len(index), "Preparing slices")
-    for row, error in _prepare_all(todo, recipe, partial):
-        states[row], errors[row] = (_FAILED, error) if error else (_DONE, "")
+    for row, error, crc in _prepare_all(todo, recipe, partial):
+        rows[row], errors[row] = (FAILED if error else DONE, crc), error
         done += 1
         if done % CHUNK == 0:
-            states.flush()
+            rows.flush()
         progress(done, len(index), f"Preparing slices: {done:,} of {len(index):,}")
-    failed = int((np.asarray(states) != _DONE).sum())
+    is_done = rows["state"] == DONE
+    failed = int((~is_done).sum())
     if failed > MOST_FAILED * len(index):
         raise NothingToCacheError(_vanished(workspace, dataset, index, failed))
     table = index[["slice_id", "content_hash"]].assign(
-        row=np.arange(len(index)), ok=np.asarray(states) == _DONE, error=errors
+        row=np.arange(len(index)), ok=np.array(is_done), error=errors, crc32=np.array(rows["crc32"])
     )
     array.flush()
     del array
     partial.replace(folder / f"slices-{key}.npy")
     atomic_write_parquet(folder / f"index-{key}.parquet", table)
-    states_path.unlink(missing_ok=True)
+    rows_path.unlink(missing_ok=True)
+
+
+def _tasks(workspace: Workspace, dataset: str, index: pd.DataFrame, waiting: NDArray[np.int64]) -> list[Task]:
+    """Return what is to be done for the rows that wait."""
+    source, chosen = Path(require_manifest(workspace, dataset)["source"]), index.iloc[waiting]
+    columns = ("frame", "mtime_ns", "content_hash")
+    facts = zip(*(chosen[name].tolist() for name in columns), strict=True)
+    return [
+        (str(source / path), int(frame), int(row), int(time), str(content))
+        for path, row, (frame, time, content) in zip(chosen["path"], waiting, facts, strict=True)
+    ]
 
 
 def _output_shape(recipe: Recipe) -> tuple[int, ...]:
@@ -116,23 +140,40 @@ def _output_shape(recipe: Recipe) -> tuple[int, ...]:
     return tuple(preprocess_output(np.zeros((64, 64), np.uint8), intensity="grey", recipe=recipe).shape)
 
 
-def _open_partial(partial: Path, states_path: Path, shape: tuple[int, ...]) -> tuple[np.memmap, np.memmap]:
-    """Open the unfinished files of an earlier attempt, or begin new ones."""
+def _open_partial(partial: Path, rows_path: Path, shape: tuple[int, ...]) -> tuple[np.memmap, np.memmap]:
+    """Open the unfinished files of an earlier attempt, or begin new ones.
+
+    What a power cut kept from the disk shows in the checksums: those rows wait again.
+    """
     try:
-        if partial.is_file() and states_path.is_file():
+        if _is_unfinished(partial, rows_path, shape):
             array = np.lib.format.open_memmap(partial, mode="r+")
-            states = np.memmap(states_path, dtype=np.uint8, mode="r+")
-            if array.shape == shape and states.shape == shape[:1]:
-                return states, array
+            rows = np.memmap(rows_path, dtype=ROW_STATE, mode="r+")
+            for row in np.flatnonzero(rows["state"] == DONE):
+                if checksum(array[row]) != rows["crc32"][row]:
+                    rows[row] = (WAITING, 0)
+            return rows, array
         partial.unlink(missing_ok=True)
         array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         _reserve(partial)
-        return np.memmap(states_path, dtype=np.uint8, mode="w+", shape=shape[:1]), array
+        return np.memmap(rows_path, dtype=ROW_STATE, mode="w+", shape=shape[:1]), array
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             partial.unlink(missing_ok=True)
             raise _no_space(partial.parent, int(np.prod(shape))) from error
         raise
+
+
+def _is_unfinished(partial: Path, rows_path: Path, shape: tuple[int, ...]) -> bool:
+    """Return whether both files of an attempt are there and as large as they should be."""
+    if not (partial.is_file() and rows_path.is_file()):
+        return False
+    try:
+        array = np.load(partial, mmap_mode="r")
+    except (OSError, ValueError):
+        return False
+    whole = rows_path.stat().st_size == shape[0] * ROW_STATE.itemsize
+    return whole and array.shape == shape and array.dtype == np.uint8
 
 
 def _reserve(path: Path) -> None:
@@ -142,31 +183,32 @@ def _reserve(path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
-def _copy_unchanged(folder: Path, index: pd.DataFrame, array: np.memmap, states: np.memmap) -> None:
-    """Take slices of the same content from an older cache of this recipe."""
+def _copy_unchanged(folder: Path, index: pd.DataFrame, array: np.memmap, rows: np.memmap) -> None:
+    """Take slices of the same content from an older cache of this recipe, unless the disk spoilt them."""
     for path in folder.glob("index-*.parquet"):
-        old = read_cache(folder, path.stem.removeprefix("index-"))
+        old = read_cache(folder, path.stem.removeprefix("index-"), quietly=True)
         if old is None or old.array.shape[1:] != array.shape[1:]:
             continue
-        kept = old.index[old.index["ok"]].drop_duplicates(["slice_id", "content_hash"])
+        usable = old.index["ok"] & ~old.index["slice_id"].isin(old.damaged())
+        kept = old.index[usable].drop_duplicates(["slice_id", "content_hash"])
         both = index.assign(new=np.arange(len(index))).merge(kept, on=["slice_id", "content_hash"])
         for new, row in zip(both["new"], both["row"], strict=True):
-            if states[new] != _DONE:
-                array[new], states[new] = old.array[row], _DONE
+            if rows["state"][new] != DONE:
+                array[new] = old.array[row]
+                rows[new] = (DONE, checksum(array[new]))
 
 
-def _prepare_all(todo: list[Task], recipe: Recipe, partial: Path) -> Iterator[tuple[int, str]]:
-    """Yield (row, reason or "") as slices are written into the partial file."""
+def _prepare_all(todo: list[Task], recipe: Recipe, partial: Path) -> Iterator[Done]:
+    """Yield what came of each slice, as they are written into the partial file."""
     if len(todo) < FEW:
-        for task in todo:
-            yield from _prepare([task], recipe.model_dump_json(), str(partial))
+        yield from _prepare(todo, recipe, partial)
         return
     chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]
     # Spawned, not forked: the parent has threads (heartbeat, OpenCV), and Windows knows nothing else.
     pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"))
     try:
-        futures: list[Future[list[tuple[int, str]]]] = [
-            pool.submit(_prepare, chunk, recipe.model_dump_json(), str(partial)) for chunk in chunks
+        futures: list[Future[list[Done]]] = [
+            pool.submit(_prepare_chunk, chunk, recipe.model_dump_json(), str(partial)) for chunk in chunks
         ]
         for future in as_completed(futures):
             yield from future.result()
@@ -179,21 +221,33 @@ def _prepare_all(todo: list[Task], recipe: Recipe, partial: Path) -> Iterator[tu
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(tasks: list[Task], recipe_json: str, partial: str) -> list[tuple[int, str]]:
-    """Read and prepare slices, write each to its row; runs in a worker process."""
-    cv2.setNumThreads(1)  # two processes share the cores already
-    recipe = Recipe.model_validate_json(recipe_json)
+def _prepare_chunk(tasks: list[Task], recipe_json: str, partial: str) -> list[Done]:
+    """Prepare slices in a worker process."""
+    cv2.setNumThreads(1)  # the processes share the cores already
+    return list(_prepare(tasks, Recipe.model_validate_json(recipe_json), Path(partial)))
+
+
+def _prepare(tasks: list[Task], recipe: Recipe, partial: Path) -> Iterator[Done]:
+    """Read and prepare slices, write each to its row of the partial file."""
     array = np.lib.format.open_memmap(partial, mode="r+")
-    results = []
-    for path, frame, row in tasks:
+    for path, frame, row, mtime_ns, indexed in tasks:
         try:
             read = read_slice(Path(path), frame=frame)
-            array[row] = preprocess_output(read.image, intensity=read.intensity, recipe=recipe)
-            results.append((row, ""))
+            _check_unchanged(Path(path), read.image, mtime_ns, indexed)
+            output = preprocess_output(read.image, intensity=read.intensity, recipe=recipe)
         except SliceError as error:
-            results.append((row, str(error)))
-    array.flush()
-    return results
+            yield row, str(error), 0
+            continue
+        array[row] = output
+        yield row, "", checksum(output)
+
+
+def _check_unchanged(path: Path, image: NDArray[Any], mtime_ns: int, indexed: str) -> None:
+    """Check that a file still holds what was indexed: its row would else keep another slice's bytes."""
+    identity = identify(path)
+    touched = identity is None or identity[2] != mtime_ns
+    if touched and content_hash(image) != indexed:
+        raise SliceError("changed", "Its file was changed after it was indexed: index the folder again.")
 
 
 def _check_space(folder: Path, count: int, recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""The errors of this room: no slice left, no space, a worker that died."""
+"""The errors of this room: no slice left, no space, a worker that died, a cache in use."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ class CacheSpaceError(CacheError):
 
 class CacheMissingError(CacheError):
     """The prepared slices were asked for before they were made."""
+
+
+class CacheNotFoundError(CacheError):
+    """There is no cache of this name."""
+
+
+class CacheBusyError(CacheError):
+    """A cache that is being built or read can't be removed."""

@@ -1,9 +1,10 @@
 """The cache on disk, and reading from it.
 
     cache/<data set>-<recipe's hash>/
-        index-<key>.parquet     slice_id, row, content_hash, ok, error; written last, when all is there
+        index-<key>.parquet     slice_id, row, content_hash, ok, error, crc32; written last, when all is there
         slices-<key>.npy        uint8 (n, size, size) or (n, size, size, 3), memory-mapped
-        cache.json              which data set and recipe it is of
+        cache.json              which data set and recipe it is of; its time is when the cache was last used
+        .lock.db, .readers.db   who builds it, who reads it (lease.py)
 
 `key` is a hash of the data set's slices (ids and contents, in order), so a changed file, a new slice or
 another recipe (whose hash covers its stages' versions) is another cache: none changes under its reader.
@@ -11,7 +12,10 @@ another recipe (whose hash covers its stages' versions) is another cache: none c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cache.errors import CacheMissingError
+from pipeline.cache.lease import hold
 from pipeline.data.index import load_index
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.workspace import Workspace, checked_name
@@ -31,7 +36,8 @@ class SliceCache:
 
     Attributes:
         array: uint8 (n, size, size) or (n, size, size, 3), memory-mapped and read-only.
-        index: one row a slice of the data set: `slice_id`, `row` in `array`, `content_hash`, `ok`, `error`.
+        index: one row a slice of the data set: `slice_id`, `row` in `array`, `content_hash`, `ok`, `error`,
+            `crc32` of the row's bytes (0 where the slice could not be read).
     """
 
     array: np.ndarray
@@ -54,6 +60,14 @@ class SliceCache:
     @property
     def channels(self) -> int:
         return 1 if self.array.ndim == 3 else int(self.array.shape[3])
+
+    def damaged(self) -> list[str]:
+        """Read every slice and return the ids of those whose bytes are not those that were written."""
+        if "crc32" not in self.index:
+            return []  # written before there were checksums
+        known = self.index[self.index["ok"]]
+        sums = zip(known["slice_id"], known["row"], known["crc32"], strict=True)
+        return [str(slice_id) for slice_id, row, crc in sums if checksum(self.array[row]) != crc]
 
     def rows(self, slice_ids: Sequence[str]) -> np.ndarray:
         """Return the rows of `array` that hold these slices, int64 (len(slice_ids),).
@@ -81,12 +95,40 @@ def content_key(index: pd.DataFrame) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
-def read_cache(folder: Path, key: str) -> SliceCache | None:
-    """Open the cache of this key read-only; None where it is not complete."""
+def checksum(prepared: np.ndarray) -> int:
+    """Return the CRC-32 of a prepared slice's bytes: it finds what a disk does, not what a person does."""
+    return zlib.crc32(np.ascontiguousarray(prepared).data)
+
+
+def read_cache(folder: Path, key: str, *, quietly: bool = False) -> SliceCache | None:
+    """Open the cache of this key read-only; None where it is not complete, or its files are no cache.
+
+    Shape, type and size are checked here; `SliceCache.damaged` reads every byte. The cache counts as used,
+    and cannot be evicted while it is held; not so with `quietly`.
+    """
     index_path, array_path = folder / f"index-{key}.parquet", folder / f"slices-{key}.npy"
     if not (index_path.is_file() and array_path.is_file()):
         return None
-    return SliceCache(np.load(array_path, mmap_mode="r"), pd.read_parquet(index_path))
+    try:
+        array, index = np.load(array_path, mmap_mode="r"), pd.read_parquet(index_path)
+    except (OSError, ValueError):
+        return None
+    if not _is_whole(array, index, array_path):
+        return None
+    cache = SliceCache(array, index)
+    if not quietly:
+        hold(cache, folder)
+        with contextlib.suppress(OSError):
+            os.utime(folder / "cache.json")
+    return cache
+
+
+def _is_whole(array: np.ndarray, index: pd.DataFrame, path: Path) -> bool:
+    """Return whether array and index are of one cache, and the file ends where the array does."""
+    square = array.ndim in (3, 4) and array.shape[1] == array.shape[2] and array.shape[3:] in ((), (3,))
+    whole = path.stat().st_size == getattr(array, "offset", 0) + array.nbytes
+    columns = {"slice_id", "row", "content_hash", "ok"} <= set(index.columns)
+    return square and whole and columns and array.dtype == np.uint8 and len(array) == len(index)
 
 
 def open_cache(workspace: Workspace, dataset: str, recipe: Recipe) -> SliceCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,15 @@ import pytest
 from pipeline.cache import build
 from pipeline.cache.build import build_cache
 from pipeline.cache.errors import CacheMissingError, CacheSpaceError, NothingToCacheError
+from pipeline.cache.inventory import damaged_slices, list_caches
 from pipeline.cache.store import open_cache
 from pipeline.data.index import build_index, load_index
-from pipeline.data.reading import read_slice
+from pipeline.data.phantom import generate_patient
+from pipeline.data.reading import read_slice, read_slice_bytes
+from pipeline.data.statistics import display_grey
 from pipeline.jobs import JobStopped
-from pipeline.preprocessing.apply import preprocess_output
+from pipeline.preprocessing import recipe as recipe_module
+from pipeline.preprocessing.apply import preprocess_output, preprocess_slice
 from pipeline.preprocessing.recipe import PRESETS
 from pipeline.workspace import Workspace
 
@@ -163,3 +168,115 @@ def test_two_processes_give_the_same_bytes_as_one(workspace, slices, monkeypatch
     monkeypatch.setattr(build, "FEW", 1)
     monkeypatch.setattr(build, "CHUNK", 4)
     np.testing.assert_array_equal(build_cache(workspace, "small", RECIPE).array, alone)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("crop", ["none", "lungs"])
+def test_cache_page_and_prediction_give_the_same_bytes(workspace, tmp_path, preset, crop):
+    """What a network is trained on, what the page shows as its input and what it predicts from are one."""
+    recipe = PRESETS[preset].changed(size=128, crop__to=crop)
+    for number, drawn in enumerate(generate_patient(5, slices=4)):
+        path = tmp_path / "phantoms" / drawn.label / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), display_grey(drawn.slice_hu, intensity="hu"))
+    build_index(workspace, tmp_path / "phantoms", name="phantoms")
+    cache = build_cache(workspace, "phantoms", recipe)
+    index = load_index(workspace, "phantoms").set_index("slice_id")
+    for slice_id in cache.slice_ids:
+        path = tmp_path / "phantoms" / index.loc[slice_id, "path"]
+        for read in (read_slice(path), read_slice_bytes(path.read_bytes())):
+            done = preprocess_slice(read.image, intensity=read.intensity, recipe=recipe, pixel_spacing=0.7)
+            cached = cache.array[cache.rows([slice_id])[0]]
+            np.testing.assert_array_equal(cached, done.output)
+            np.testing.assert_array_equal(cached, done.stages["network-input"])
+            np.testing.assert_array_equal(
+                cached, preprocess_output(read.image, intensity=read.intensity, recipe=recipe)
+            )
+
+
+def test_a_touched_file_a_renamed_recipe_and_another_label_change_nothing(workspace, slices, reads):
+    build_cache(workspace, "small", RECIPE)
+    reads.clear()
+    os.utime(slices / "pCT" / "3.png")
+    (slices / "labels.csv").write_text("path,label\npCT/3.png,negative\n")
+    build_index(workspace, slices, name="small", labels_csv=slices / "labels.csv")
+    build_cache(workspace, "small", RECIPE.changed(name="mine"))
+    assert reads == []
+    assert len(list_caches(workspace)) == 1
+
+
+def test_a_file_that_was_only_touched_is_prepared_all_the_same(workspace, slices):
+    os.utime(slices / "pCT" / "3.png")
+    assert len(build_cache(workspace, "small", RECIPE).slice_ids) == COUNT
+
+
+def test_a_file_changed_behind_the_indexs_back_is_left_out_until_it_is_indexed(workspace, slices):
+    """Else its row would say one content and hold another, for good."""
+    before = (slices / "pCT" / "3.png").read_bytes()
+    cv2.imwrite(str(slices / "pCT" / "3.png"), np.full((48, 48), 7, np.uint8))
+    cache = build_cache(workspace, "small", RECIPE)
+    assert "changed after it was indexed" in cache.unreadable["error"].iloc[0]
+    build_index(workspace, slices, name="small")
+    assert len(build_cache(workspace, "small", RECIPE).slice_ids) == COUNT
+    (slices / "pCT" / "3.png").write_bytes(before)
+    build_index(workspace, slices, name="small")
+    cache = build_cache(workspace, "small", RECIPE)
+    read = read_slice(slices / "pCT" / "3.png")
+    index = load_index(workspace, "small")
+    row = cache.rows(index.loc[index["path"] == "pCT/3.png", "slice_id"].tolist())[0]
+    np.testing.assert_array_equal(
+        cache.array[row], preprocess_output(read.image, intensity="grey", recipe=RECIPE)
+    )
+
+
+@pytest.mark.parametrize("stage", list(recipe_module.STAGE_VERSIONS))
+def test_another_version_of_a_stage_is_another_cache(workspace, slices, reads, monkeypatch, stage):
+    build_cache(workspace, "small", RECIPE)
+    reads.clear()
+    monkeypatch.setitem(recipe_module.STAGE_VERSIONS, stage, 99)
+    build_cache(workspace, "small", PRESETS["hilum"].changed(size=64, versions=recipe_module.STAGE_VERSIONS))
+    assert len(reads) == COUNT
+
+
+def test_rows_that_a_power_cut_kept_from_the_disk_are_prepared_again(workspace, slices, reads):
+    def stop_after_five(done: int, total: int, message: str = "") -> None:
+        if done == 5:
+            raise JobStopped
+
+    with pytest.raises(JobStopped):
+        build_cache(workspace, "small", RECIPE, stop_after_five)
+    (partial,) = workspace.cache.glob("small-*/partial-*.npy")
+    np.load(partial, mmap_mode="r+")[2] = 0
+    cache = build_cache(workspace, "small", RECIPE)
+    assert len(reads) == COUNT + 1
+    assert cache.damaged() == []
+
+
+@pytest.mark.parametrize("harm", ["cut", "longer", "another", "index"])
+def test_files_that_are_no_cache_any_more_are_made_again(workspace, slices, reads, harm):
+    build_cache(workspace, "small", RECIPE)
+    reads.clear()
+    (array,) = workspace.cache.glob("small-*/slices-*.npy")
+    (index,) = workspace.cache.glob("small-*/index-*.parquet")
+    whole = array.read_bytes()
+    if harm == "cut":
+        array.write_bytes(whole[:-100])
+    elif harm == "longer":
+        array.write_bytes(whole + b"x")
+    elif harm == "another":
+        np.save(array, np.zeros((COUNT, 64, 64), np.float32))
+    else:
+        index.write_bytes(b"no parquet")
+    with pytest.raises(CacheMissingError):
+        open_cache(workspace, "small", RECIPE)
+    assert len(build_cache(workspace, "small", RECIPE).slice_ids) == COUNT
+    assert len(reads) == COUNT
+
+
+def test_a_damaged_slice_shows_in_its_checksum(workspace, slices):
+    cache = build_cache(workspace, "small", RECIPE)
+    (info,) = list_caches(workspace)
+    assert damaged_slices(workspace, info.folder) == []
+    (array,) = workspace.cache.glob("small-*/slices-*.npy")
+    np.load(array, mmap_mode="r+")[4, 10, 10] ^= 1
+    assert damaged_slices(workspace, info.folder) == [cache.index["slice_id"].iloc[4]]

@@ -1,0 +1,137 @@
+"""Preparing slices once: what the cache costs beside decoding and the recipe's stages alone, and reading it.
+
+"Alone" is the same files read and prepared one after the other, nothing kept. The strict ratio is of
+processor time in one process, which a busy machine hardly changes; elapsed time with all processes has their
+start in it. Rounds take turns; the least of each counts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import cv2
+import numpy as np
+
+from pipeline.cache import build
+from pipeline.cache.build import build_cache
+from pipeline.cache.inventory import list_caches
+from pipeline.cache.store import SliceCache
+from pipeline.data.datasets import load_index
+from pipeline.data.index import build_index
+from pipeline.data.phantom import generate_patient
+from pipeline.data.reading import read_slice
+from pipeline.data.statistics import display_grey
+from pipeline.preprocessing.apply import preprocess_output
+from pipeline.preprocessing.recipe import PRESETS
+from pipeline.workspace import Workspace
+
+RECIPE = PRESETS["hilum"]
+COUNTS = (200, 400)
+ROUNDS = 3
+
+
+def run() -> list[dict[str, Any]]:
+    """Return the rows of the bench's table."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return [row for count in COUNTS for row in _rows(Path(folder), count)]
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _rows(folder: Path, count: int) -> list[dict[str, Any]]:
+    workspace = Workspace.open(folder / "workspace")
+    slices = _write_slices(folder / f"slices-{count}", count)
+    name = f"bench-{count}"
+    build_index(workspace, slices, name=name)
+    paths = [slices / path for path in load_index(workspace, name)["path"]]
+
+    def build_with(few: int) -> None:
+        with mock.patch.object(build, "FEW", few):
+            build_cache(workspace, name, RECIPE)
+
+    alone, one, parallel = [], [], []
+    for _ in range(ROUNDS):
+        alone.append(_times(lambda: _prepare_alone(paths)))
+        for few, took in ((count + 1, one), (0, parallel)):
+            for old in workspace.cache.glob(f"{name}-*"):
+                shutil.rmtree(old)
+            took.append(_times(partial(build_with, few)))
+    (alone_elapsed, alone_busy), (one_elapsed, one_busy) = np.min(alone, axis=0), np.min(one, axis=0)
+    all_elapsed = np.min(parallel, axis=0)[0]
+    cache = build_cache(workspace, name, RECIPE)
+    again = _seconds(lambda: build_cache(workspace, name, RECIPE))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    per_slice = 1e3 / count
+    return [
+        _row(
+            f"cache of {count} slices, one process, processor time", per_slice * one_busy, "ms/slice",
+            f"decoding and stages alone: {per_slice * alone_busy:.2f} ms/slice", one_busy / alone_busy,
+        ),
+        _row(
+            f"cache of {count} slices, {build.PROCESSES} processes, elapsed",
+            per_slice * all_elapsed,
+            "ms/slice",
+            f"alone, one of {cores} cores: {per_slice * alone_elapsed:.2f} ms/slice",
+            all_elapsed / alone_elapsed,
+        ),
+        _row(
+            f"opening it again, {count} slices", 1e3 * again, "ms",
+            f"building it: {1e3 * one_elapsed:.0f} ms", one_elapsed / again,
+        ),
+        _row(f"checksums of {count} slices", 1e3 * _seconds(cache.damaged) / count, "ms/slice"),
+        _row(f"a batch of 32 from the cache of {count}", 1e3 * _batch(cache), "ms"),
+        _row(f"listing, {count} slices and fewer", 1e3 * _seconds(lambda: list_caches(workspace)), "ms"),
+    ]  # fmt: skip
+
+
+def _row(figure: str, value: float, unit: str, peer: str = "", ratio: float | None = None) -> dict[str, Any]:
+    return {"figure": figure, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
+
+
+def _write_slices(folder: Path, count: int) -> Path:
+    """Write `count` different 512 x 512 phantoms as grey JPEG, as the mission's data is."""
+    folder.mkdir()
+    drawn = [piece for seed in range(1000, 1004) for piece in generate_patient(seed)]
+    for number in range(count):
+        piece = drawn[number % len(drawn)]
+        grey = display_grey(piece.slice_hu, intensity="hu")
+        shifted = np.roll(grey, 2 * (number // len(drawn)), axis=1)  # no two files are the same
+        path = folder / piece.label / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), shifted, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return folder
+
+
+def _prepare_alone(paths: list[Path]) -> None:
+    for path in paths:
+        read = read_slice(path)
+        preprocess_output(read.image, intensity=read.intensity, recipe=RECIPE)
+
+
+def _batch(cache: SliceCache) -> float:
+    rows = np.random.default_rng(0).permutation(len(cache.array))[:32]
+    return min(_seconds(lambda: cache.array[np.sort(rows)].sum()) for _ in range(5))
+
+
+def _times(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the elapsed seconds of `work` and the processor's, of this process alone."""
+    start = time.process_time()
+    elapsed = _seconds(work)
+    return elapsed, time.process_time() - start
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
