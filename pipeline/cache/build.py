@@ -41,7 +41,7 @@ from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parque
 PROCESSES = max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
 CHUNK = 32  # slices a task: a kill costs at most this many a process
 MOST_FAILED = 0.1  # slices that were readable when indexed: more than this, and their folder is gone
-FEW = 96  # below, starting processes costs more than they save
+FEW = 256  # below, starting processes, a second each, costs more than they save
 ROW_STATE = np.dtype([("state", "u1"), ("crc32", "<u4")])
 WAITING, DONE, FAILED = 0, 1, 2
 
