@@ -38,6 +38,29 @@ def test_the_border_is_cleared_as_scikit_image_clears_it(noisy_mask):
     np.testing.assert_array_equal(morphology.clear_border(noisy_mask), expected)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6])
+def test_holes_and_borders_of_ragged_pictures_agree_too(seed, share):
+    """Single pixels, diagonal gaps, masks along the border: 4 against 8 neighbours shows here."""
+    mask = (np.random.default_rng(seed).random((40, 55)) < share) * np.uint8(255)
+    expected = ndimage.binary_fill_holes(mask) * np.uint8(255)
+    np.testing.assert_array_equal(morphology.fill_holes(mask), expected)
+    cleared = (reference_clear_border(label(mask > 0, connectivity=2)) > 0) * np.uint8(255)
+    np.testing.assert_array_equal(morphology.clear_border(mask), cleared)
+    for radius in (1, 3):
+        opened = reference.opening(mask, reference.disk(radius), mode="ignore")
+        np.testing.assert_array_equal(morphology.open_(mask, radius=radius), opened)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_largest_parts_are_scikit_images(noisy_mask, count):
+    labels = label(noisy_mask > 0, connectivity=2)
+    areas = np.bincount(labels.ravel())[1:]
+    chosen = 1 + np.argsort(-areas, kind="stable")[:count]
+    expected = np.isin(labels, chosen) * np.uint8(255)
+    np.testing.assert_array_equal(morphology.keep_largest(noisy_mask, count=count), expected)
+
+
 def test_the_largest_parts_stay():
     mask = np.zeros((9, 9), np.uint8)
     mask[0, 0] = mask[2:4, 2:4] = mask[6:9, 5:9] = 255

@@ -52,6 +52,35 @@ def test_multi_otsu_agrees_with_scikit_image():
     assert np.abs(np.array(ours) - filters.threshold_multiotsu(image, 3, nbins=256)).max() <= 1
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_multi_otsu_finds_levels_as_good_as_scikit_images(seed):
+    """Of levels that part the picture equally well either may be taken: the classes' variance is compared."""
+    rng = np.random.default_rng(seed)
+    modes = np.sort(rng.integers(10, 245, 3))
+    image = np.concatenate([rng.normal(mean, rng.uniform(4, 15), 3000) for mean in modes])
+    image = image.clip(0, 255).astype(np.uint8)[None]
+    ours = thresholds.multi_otsu_levels(thresholds.histogram_of(image))
+    theirs = filters.threshold_multiotsu(image, 3, nbins=256)
+
+    def between(levels):
+        parts = np.digitize(image, np.asarray(levels) + 0.5)
+        return sum((parts == k).mean() * image[parts == k].mean() ** 2 for k in range(3))
+
+    assert between(ours) >= between(theirs) - 1e-6
+    assert np.abs(np.array(ours) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("block", [3, 11, 51, 101, 251])
+@pytest.mark.parametrize("offset", [-20.0, 0.0, 8.5])
+def test_local_gaussian_agrees_with_scikit_image_at_every_block(textured, block, offset):
+    """All but pixels within float32 rounding of their threshold, borders included."""
+    level = filters.threshold_local(textured.astype(float), block, "gaussian", offset=offset, mode="nearest")
+    ours = thresholds.local_gaussian(textured, block=block, offset=offset) > 0
+    decided = np.abs(textured - level) > 1e-3
+    np.testing.assert_array_equal(ours[decided], (textured <= level)[decided])
+    assert decided.mean() > 0.99
+
+
 def test_a_slice_of_one_colour_has_a_level_too():
     histogram = thresholds.histogram_of(np.full((4, 4), 90, np.uint8))
     assert thresholds.otsu_level(histogram) == 90
