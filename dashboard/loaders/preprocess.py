@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.loaders import pictures
+from dashboard.loaders.shared import stamp, workspace
+from pipeline.data import masks as known_masks
+from pipeline.data import pins
+from pipeline.data.masks import Kind, KnownMasks
 from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.preprocessing.recipe import Recipe
 
 if TYPE_CHECKING:
+    from pipeline.inference.sensitivity import SweepSlice
     from pipeline.preprocessing.apply import Preprocessed
+    from pipeline.preprocessing.reference import MaskComparison
+    from pipeline.preprocessing.suspicion import Suspicion
+
+# In the small pictures of a sample, RGB: outlines by whether the mask is believed; what it lost, or may have.
+OUTLINES = {True: (0x35, 0xC2, 0xA5), False: (0xF2, 0x77, 0x7A)}
+LOST, SUSPECTED = (0xFF, 0x3B, 0x3B), (0xFF, 0xB0, 0x20)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What speaks for or against a slice's mask: known masks, or the suspicion that something was left out.
+
+    Attributes:
+        masks: what is known of the slice.
+        comparison: the found mask beside the known ones, None where nothing is known.
+        suspicion: what was left out that looks like lesion; asked where no lesion mask is known.
+        spacing: pixel size in mm, None where unknown.
+        problem: why known masks could not be used, in a sentence.
+    """
+
+    masks: KnownMasks
+    comparison: MaskComparison | None
+    suspicion: Suspicion | None
+    spacing: float | None
+    problem: str = ""
+
+    @property
+    def lesions_known(self) -> bool:
+        """Whether a lesion mask is known, an empty one too."""
+        return self.comparison is not None and self.comparison.missed is not None
+
+    @property
+    def lost(self) -> NDArray[Any] | None:
+        """What the mask lost, or is suspected to have lost: (rows, columns) of the slice."""
+        if self.comparison is not None and self.comparison.missed is not None:
+            return self.comparison.missed
+        return self.suspicion.mask if self.suspicion is not None else None
 
 
 def readable(dataset: str) -> pd.DataFrame:
@@ -43,6 +88,180 @@ def _preprocessed(
     return preprocess_slice(_found.image, intensity=_found.intensity, recipe=_recipe, pixel_spacing=spacing)
 
 
+def evidence(dataset: str, slice_id: str, recipe: Recipe) -> Evidence:
+    """Return what speaks for or against the mask that a recipe finds on a slice; the last ones are kept.
+
+    Raises:
+        SliceError: its file cannot be read any more.
+    """
+    return _evidence(dataset, slice_id, recipe.hash, mask_stamp(dataset), recipe)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _evidence(dataset: str, slice_id: str, recipe_hash: str, mark: str, _recipe: Recipe) -> Evidence:
+    found = pictures.slice_image(dataset, slice_id)
+    return weigh(dataset, slice_id, found, preprocessed(dataset, slice_id, _recipe).found_mask)
+
+
+def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8]) -> Evidence:
+    """Return what speaks for or against a found mask of a slice."""
+    from pipeline.preprocessing.reference import MaskSizeError, compare_masks
+    from pipeline.preprocessing.suspicion import find_suspects
+
+    known = masks_of(dataset, slice_id)
+    problem, comparison = known.problem, None
+    if known:
+        try:
+            comparison = compare_masks(mask, lungs=known.lungs, lesions=known.lesions)
+        except MaskSizeError as error:
+            problem, known = str(error), KnownMasks()
+    suspicion = None
+    if comparison is None or comparison.missed is None:
+        suspicion = find_suspects(found.image, mask, intensity=found.intensity)
+    spacing = found.header.pixel_spacing if found.header else None
+    return Evidence(known, comparison, suspicion, spacing, problem)
+
+
+def masks_of(dataset: str, slice_id: str) -> KnownMasks:
+    """Return the known masks of a slice, none where there are none."""
+    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
+    return _masks(str(workspace().root), dataset, str(row["path"]), int(row["frame"]), mask_stamp(dataset))
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _masks(root: str, dataset: str, path: str, frame: int, mark: str) -> KnownMasks:
+    from pipeline.workspace import Workspace
+
+    return known_masks.load_masks(Workspace.open(root), dataset, {"path": path, "frame": frame})
+
+
+def mask_stamp(dataset: str) -> str:
+    """Return a mark that changes with the folders of masks: another folder, or other files in it."""
+    folders = known_masks.mask_folders(workspace(), dataset)
+    return ";".join(f"{kind}={folder}@{stamp(folder)}" for kind, folder in folders.items())
+
+
+def has_masks(dataset: str) -> bool:
+    """Return whether a data set has a folder of masks."""
+    return bool(known_masks.mask_folders(workspace(), dataset))
+
+
+def named_mask_folders(dataset: str) -> dict[Kind, Path]:
+    """Return the mask folders that the user named."""
+    return known_masks.named_folders(workspace(), dataset)
+
+
+def name_mask_folder(dataset: str, kind: Kind, folder: str) -> None:
+    """Remember a folder of masks; an empty text forgets it.
+
+    Raises:
+        MaskFolderError: it is no folder of masks.
+    """
+    known_masks.name_mask_folder(workspace(), dataset, kind, folder)
+
+
+def pinned(dataset: str) -> list[str]:
+    """Return the pinned slices that can be read."""
+    here = pictures.index_of(dataset)
+    return [each for each in pins.pinned_slices(workspace(), dataset) if each in here.index]
+
+
+def pin(dataset: str, slice_ids: list[str], *, on: bool = True) -> None:
+    """Pin slices, or let go of them."""
+    (pins.pin_slices if on else pins.unpin_slices)(workspace(), dataset, slice_ids)
+
+
+@dataclass(frozen=True)
+class SampleSlice:
+    """What a recipe makes of one slice of a sample: a small picture with outlines, and its figures."""
+
+    slice_id: str
+    picture: bytes
+    believed: bool
+    doubt: float
+    reason: str
+    dice: float | None
+    lesion_recall: float | None
+    lesions: int
+    lost: int
+    lesions_known: bool
+    suspect_pixels: int
+
+
+def sample_slice(dataset: str, slice_id: str, recipe: Recipe) -> SampleSlice | None:
+    """Return a slice of a sample, None where its file cannot be read any more; the last ones are kept."""
+    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
+    place = (str(workspace().root), dataset, slice_id, int(row["mtime_ns"]))
+    return _sample_slice(place, recipe.hash, mask_stamp(dataset), recipe)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1500)
+def _sample_slice(
+    place: tuple[str, str, str, int], recipe_hash: str, mark: str, _recipe: Recipe
+) -> SampleSlice | None:
+    from dashboard.viewer import thumbnail
+    from pipeline.preprocessing.apply import draw_outline, preprocess_slice
+
+    _, dataset, slice_id, _ = place
+    found = sample_image(dataset, slice_id)
+    if found is None:
+        return None
+    done = preprocess_slice(found.image, intensity=found.intensity, recipe=_recipe)
+    weighed = weigh(dataset, slice_id, found, done.found_mask)
+    comparison, verdict = weighed.comparison, done.verdict
+    picture = draw_outline(
+        done.stages["grey"], done.mask_on_stages(), color=OUTLINES[verdict.plausible], thickness=3
+    )
+    if (lost := weighed.lost) is not None and lost.any():
+        side = picture.shape[0]
+        region = cv2.warpAffine(
+            (lost > 0).astype(np.uint8), done.stage_matrix, (side, side), flags=cv2.INTER_NEAREST
+        )
+        picture[region > 0] = LOST if weighed.lesions_known else SUSPECTED
+    return SampleSlice(
+        slice_id=slice_id,
+        picture=thumbnail(picture, size=190),
+        believed=verdict.plausible,
+        doubt=verdict.doubt,
+        reason=f"lungs {verdict.lung_fraction:.0%} of the body"
+        if verdict.plausible
+        else verdict.reasons[0].split(":")[0],
+        dice=comparison.dice if comparison else None,
+        lesion_recall=comparison.lesion_recall if comparison else None,
+        lesions=comparison.lesions if comparison else 0,
+        lost=comparison.lost if comparison else 0,
+        lesions_known=weighed.lesions_known,
+        suspect_pixels=weighed.suspicion.pixels if weighed.suspicion else 0,
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _sample_image(root: str, dataset: str, slice_id: str, mtime_ns: int) -> SliceImage | None:
+    try:
+        return pictures.slice_image(dataset, slice_id)
+    except SliceError:
+        return None  # its row says why; the sample shows the others
+
+
+def sample_image(dataset: str, slice_id: str) -> SliceImage | None:
+    """Return a slice of a sample, None where it can't be read any more."""
+    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
+    return _sample_image(str(workspace().root), dataset, slice_id, int(row["mtime_ns"]))
+
+
+def sweep_slices(dataset: str, ids: list[str]) -> list[SweepSlice]:
+    """Return the slices of a sample for a sweep, with their known lesions."""
+    from pipeline.inference.sensitivity import SweepSlice
+
+    found = []
+    for slice_id in ids:
+        if (image := sample_image(dataset, slice_id)) is not None:
+            lesions = masks_of(dataset, slice_id).lesions
+            fits = lesions is not None and lesions.shape == image.image.shape
+            found.append(SweepSlice(image.image, image.intensity, lesions if fits else None))
+    return found
+
+
 def histogram(dataset: str, slice_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return counts (n,) and edges (n + 1,) of a slice's values, HU between air and bone or grey levels."""
     found = pictures.slice_image(dataset, slice_id)
@@ -59,15 +278,3 @@ def sample_ids(dataset: str, ids: tuple[str, ...], *, count: int, seed: int) -> 
     rows = readable(dataset).loc[list(ids)].sample(frac=1, random_state=seed)
     turn = rows.groupby(["label", "source"], dropna=False).cumcount()
     return [str(name) for name in rows.assign(turn=turn).sort_values("turn", kind="stable").index[:count]]
-
-
-@st.cache_resource(show_spinner="Reading slices", max_entries=3)
-def sample_images(dataset: str, ids: tuple[str, ...]) -> list[tuple[str, SliceImage]]:
-    """Return those of the slices that can still be read."""
-    found = []
-    for slice_id in ids:
-        try:
-            found.append((slice_id, pictures.slice_image(dataset, slice_id)))
-        except SliceError:
-            continue  # its row says why; the sample shows the others
-    return found

@@ -8,10 +8,12 @@ import streamlit as st
 from dashboard import loaders, widgets
 from dashboard.loaders import preprocess as load
 from dashboard.loaders import train
+from dashboard.loaders.preprocess import Evidence
 from dashboard.preprocess import session
+from dashboard.preprocess.evidence import evidence_words, mask_panel
 from dashboard.preprocess.saving import draw_difference
-from dashboard.preprocess.stages import DOUBTED, FOUND, picture_layer, verdict_words
-from dashboard.viewer import GreyLayer, Outline, Panel, viewer
+from dashboard.preprocess.stages import picture_layer, verdict_words
+from dashboard.viewer import Panel, viewer
 from pipeline.preprocessing.apply import Preprocessed
 from pipeline.preprocessing.recipe import Recipe, load_recipe
 
@@ -27,36 +29,36 @@ def draw_comparison(dataset: str, slice_id: str, recipe: Recipe) -> None:
     other = load_recipe(name, loaders.workspace().recipes)
     mine = load.preprocessed(dataset, slice_id, recipe)
     theirs = load.preprocessed(dataset, slice_id, other)
+    for_mine = load.evidence(dataset, slice_id, recipe)
+    for_theirs = load.evidence(dataset, slice_id, other)
     in_hand = f"{recipe.name} (in hand)"
     viewer(
-        [*_panels(mine, in_hand), *_panels(theirs, other.name)],
+        [*_panels(mine, for_mine, in_hand), *_panels(theirs, for_theirs, other.name)],
         key="prep-compare",
         subject=slice_id,
         columns=4,
         height=290,
     )
     left, right = st.columns(2, gap="small")
-    for side, done, used, title in ((left, mine, recipe, in_hand), (right, theirs, other, other.name)):
+    for side, done, used, evidence, title in (
+        (left, mine, recipe, for_mine, in_hand),
+        (right, theirs, other, for_theirs, other.name),
+    ):
         with side:
             tone, head, text = verdict_words(done, used)
-            took = f" {sum(done.milliseconds.values()):.1f} ms."
-            widgets.callout(f"{head} {text}{took}", tone=tone, title=title)
+            said, against = evidence_words(evidence)
+            took = f"{sum(done.milliseconds.values()):.1f} ms."
+            if against and tone == "good":
+                tone = "warn"
+            widgets.callout(f"{head} {text} {said} {took}", tone=tone, title=title)
     st.caption(_agreement(mine, theirs))
     draw_difference(recipe, other, here="in hand", there=other.name)
 
 
-def _panels(done: Preprocessed, name: str) -> list[Panel]:
-    color = FOUND if done.verdict.plausible else DOUBTED
+def _panels(done: Preprocessed, evidence: Evidence, name: str) -> list[Panel]:
     return [
-        Panel(
-            [GreyLayer(done.stages["grey"])],
-            title=f"{name}: mask",
-            outlines=[Outline(done.outlines(), name="lungs", color=color)],
-        ),
-        Panel(
-            [picture_layer(done.output)],
-            title=f"{name}: network input",
-        ),
+        mask_panel(done, evidence, title=f"{name}: mask"),
+        Panel([picture_layer(done.output)], title=f"{name}: network input"),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import widgets
-from dashboard.loaders import train as load
+from dashboard.loaders import train
 from dashboard.preprocess import session
+from dashboard.preprocess.copying import copy_button
 from pipeline.preprocessing.recipe import PRESETS, Recipe
 from pipeline.preprocessing.windowing import WINDOWS
 
@@ -22,22 +25,23 @@ NAMES = {
     "anatomy": "anatomy (hilum)", "classic": "largest parts (luna)", "corners": "holes of the body (hust19)",
     "none": "none", "grey": "slice", "masked": "lungs only", "three-channel": "slice, mask, edges",
     "closing": "closed mask", "roberts": "Roberts", "sobel": "Sobel", "canny": "Canny", "median": "median",
-    "gaussian": "Gaussian", "disk": "disk", "square": "square",
+    "gaussian": "Gaussian", "disk": "disk", "square": "square", "lungs": "lungs",
 }  # fmt: skip
 
 
 def draw_recipe_picker() -> None:
     """Draw the choice of preset or saved recipe, with undo and reset."""
-    names = load.recipes()
+    names = train.recipes()
     base, in_hand = session.base_recipe(), session.recipe_in_hand()
+    default = train.default_recipe()
     st.session_state["prep.picked"] = base.name if base.name in names else names[0]
     st.selectbox(
         "Begin with",
         names,
         key="prep.picked",
-        format_func=lambda name: name if name in PRESETS else f"{name} (saved)",
+        format_func=lambda name: _recipe_words(name, default),
         on_change=lambda: session.begin_with(st.session_state["prep.picked"]),
-        help="hilum: our own, the default. hust19: the data set's authors. luna: the Kaggle and LUNA16 "
+        help="hilum: our own. hust19: the data set's authors. luna: the Kaggle and LUNA16 "
         "kernels. notebook: the notebook's steps with our values.",
     )
     changed = base.difference(in_hand)
@@ -47,13 +51,33 @@ def draw_recipe_picker() -> None:
             disabled=not session.can_undo(),
         )  # fmt: skip
         st.button(
+            "", key="prep-redo", icon=":material/redo:", help="Redo", on_click=session.redo,
+            disabled=not session.can_redo(),
+        )  # fmt: skip
+        st.button(
             "", key="prep-reset", icon=":material/restart_alt:", help=f"Reset to {base.name}",
             on_click=session.reset, disabled=not changed,
         )  # fmt: skip
-        many = f"{len(changed)} change{'s' if len(changed) != 1 else ''} from {base.name}"
-        st.caption(many if changed else f"{base.name}, unchanged")
+        copy_button(json.dumps(in_hand.to_json(), indent=2), label="Copy the recipe as JSON", key="prep-copy")
+    _say_changes(base.name, changed)
     if session.problem():
         widgets.callout(session.problem() or "", tone="warn", title="Not taken over")
+
+
+def _recipe_words(name: str, default: str) -> str:
+    notes = ([] if name in PRESETS else ["saved"]) + (["default"] if name == default else [])
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def _say_changes(base: str, changed: dict[str, tuple[Any, Any]]) -> None:
+    """Say in one line how far the recipe in hand is from where it began; what differs is said on hover."""
+    many = f"{len(changed)} change{'s' if len(changed) != 1 else ''} from {base}"
+    listed = "; ".join(f"{name.rpartition('.')[2]} {was} → {now}" for name, (was, now) in changed.items())
+    st.html(
+        f'<div title="{html.escape(listed)}" style="overflow:hidden;color:var(--h-muted);font-size:12.5px;'
+        f'text-overflow:ellipsis;white-space:nowrap">{html.escape(many) if changed else f"{base}, unchanged"}'
+        f"{': ' + html.escape(listed) if changed else ''}</div>"
+    )
 
 
 def draw_controls(recipe: Recipe, *, has_hu: bool, histogram: Callable[[], go.Figure]) -> None:
@@ -65,6 +89,8 @@ def draw_controls(recipe: Recipe, *, has_hu: bool, histogram: Callable[[], go.Fi
         _draw_threshold(recipe, has_hu=has_hu)
     with st.expander("Lungs", expanded=True):
         _draw_lungs(recipe)
+        for sentence in recipe.warnings():
+            widgets.callout(sentence, tone="warn")
     with st.expander("Edges", expanded=False):
         _draw_edges(recipe)
     with st.expander("Network input", expanded=True):
@@ -115,6 +141,7 @@ def _draw_lungs(recipe: Recipe) -> None:
     method = recipe.lungs.method
     if method == "none":
         return
+    _slider(recipe, "lungs__opening_radius", "Opening (radius, pixels)", 0, 20, 1)
     _slider(recipe, "lungs__erosion_radius", "Erosion (radius, pixels)", 0, 20, 1)
     _slider(recipe, "lungs__closing_radius", "Closing (radius, pixels)", 0, 40, 1)
     if method == "anatomy":
@@ -124,6 +151,7 @@ def _draw_lungs(recipe: Recipe) -> None:
     if method != "corners":
         _choice(recipe, "lungs__kernel", "Kernel", ("disk", "square"))
         _toggle(recipe, "lungs__fill_holes", "Fill holes (vessels, lesions)")
+    _toggle(recipe, "lungs__hull", "Convex hull of each lung")
     if method == "classic":
         _toggle(recipe, "lungs__clear_border", "Clear the picture's border")
 
@@ -140,6 +168,9 @@ def _draw_output(recipe: Recipe) -> None:
     _dropdown(recipe, "output", "The network gets", ("masked", "grey", "three-channel"))
     if recipe.output == "masked":
         _slider(recipe, "margin", "Margin around the lungs (pixels)", 0, 64, 1)
+    _choice(recipe, "crop__to", "Crop to", ("none", "body", "lungs"), names={"body": "body"})
+    if recipe.crop.to != "none":
+        _slider(recipe, "crop__margin", "Margin of the crop (pixels)", 0, 128, 1)
 
 
 def _slider(recipe: Recipe, path: str, label: str, low: float, high: float, step: float) -> None:
@@ -170,10 +201,13 @@ def _dropdown(recipe: Recipe, path: str, label: str, options: Sequence[str]) -> 
     )
 
 
-def _choice(recipe: Recipe, path: str, label: str, options: Sequence[str]) -> None:
+def _choice(
+    recipe: Recipe, path: str, label: str, options: Sequence[str], *, names: dict[str, str] | None = None
+) -> None:
     key = _bind(path, _value(recipe, path))
+    words = NAMES | (names or {})
     st.segmented_control(
-        label, options, key=key, format_func=NAMES.__getitem__, help=_help(path),
+        label, options, key=key, format_func=words.__getitem__, help=_help(path),
         on_change=_take, args=(path,), width="stretch", required=True,
     )  # fmt: skip
 

@@ -10,16 +10,18 @@ from dashboard.charts.preprocess import histogram_figure
 from dashboard.loaders import pictures
 from dashboard.loaders import preprocess as load
 from dashboard.preprocess import session
-from dashboard.preprocess.choosing import draw_slice_choice
+from dashboard.preprocess.choosing import draw_slice_choice, step_from
 from dashboard.preprocess.compare import draw_comparison
 from dashboard.preprocess.controls import draw_controls, draw_recipe_picker
 from dashboard.preprocess.many import draw_many
 from dashboard.preprocess.saving import draw_recipe
+from dashboard.preprocess.sensitivity import draw_sensitivity
 from dashboard.preprocess.stages import draw_stages, draw_verdict
+from pipeline.data.slice_image import SliceError
 from pipeline.preprocessing.apply import Preprocessed
 from pipeline.preprocessing.recipe import Recipe
 
-VIEWS = ("Stages", "Many slices", "Side by side", "Recipe")
+VIEWS = ("Stages", "Many slices", "Side by side", "Sensitivity", "Recipe")
 
 
 @st.fragment
@@ -45,8 +47,15 @@ def _draw(dataset: str, labels: list[str]) -> None:
             view = st.segmented_control(
                 "View", VIEWS, key="prep.view", label_visibility="collapsed", required=True
             )
-            slice_id, offered = draw_slice_choice(rows, labels)
-    found = pictures.slice_image(dataset, slice_id)
+            slice_id, offered = draw_slice_choice(dataset, rows, labels)
+    try:
+        found = pictures.slice_image(dataset, slice_id)
+    except SliceError as error:
+        with pictures_side:
+            widgets.callout(f"{error} Choose another slice.", tone="warn", title="This slice can't be read.")
+        with controls:
+            draw_recipe_picker()
+        return
     recipe = session.recipe_in_hand()
     done = load.preprocessed(dataset, slice_id, recipe)
 
@@ -55,16 +64,20 @@ def _draw(dataset: str, labels: list[str]) -> None:
         if view == "Many slices":
             picked = draw_many(dataset, offered, recipe, labels=labels)
             if picked is not None:
-                widgets.remember("slice", picked)
                 st.session_state["prep.show"] = VIEWS[0]
-                st.rerun(scope="fragment")
+                _show_slice(picked)
         elif view == "Side by side":
             draw_comparison(dataset, slice_id, recipe)
+        elif view == "Sensitivity":
+            draw_sensitivity(dataset, offered, recipe)
         elif view == "Recipe":
             draw_recipe(recipe)
         else:
-            draw_verdict(done, recipe)
-            draw_stages(done, recipe, subject=slice_id)
+            evidence = load.evidence(dataset, slice_id, recipe)
+            draw_verdict(done, recipe, evidence)
+            step = draw_stages(done, recipe, evidence, subject=slice_id)
+            if step is not None:
+                _show_slice(step_from(offered, slice_id, step))
     with controls, st.container(key="prep-controls", gap="small", height=716, border=False):
         draw_recipe_picker()
         draw_controls(
@@ -72,6 +85,11 @@ def _draw(dataset: str, labels: list[str]) -> None:
             has_hu=found.intensity == "hu",
             histogram=lambda: _histogram(dataset, slice_id, recipe, done, has_hu=found.intensity == "hu"),
         )
+
+
+def _show_slice(slice_id: str) -> None:
+    widgets.remember("slice", slice_id)
+    st.rerun(scope="fragment")
 
 
 def _histogram(dataset: str, slice_id: str, recipe: Recipe, done: Preprocessed, *, has_hu: bool) -> go.Figure:

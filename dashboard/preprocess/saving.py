@@ -9,21 +9,24 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.preprocess import session
+from dashboard.preprocess.keeping import draw_caches, draw_kept
 from pipeline.errors import HilumError
 from pipeline.preprocessing.recipe import PRESETS, Recipe, save_recipe
 
 
 def draw_recipe(recipe: Recipe) -> None:
-    """Draw saving, the difference to what the recipe began as, and its JSON."""
+    """Draw saving, the saved recipes, the difference to what the recipe began as, and its JSON."""
     left, right = st.columns(2, gap="medium")
     with left:
         _draw_saving(recipe)
+        draw_kept()
         base = session.base_recipe()
         widgets.heading(f"Changes from {base.name}")
         draw_difference(base, recipe, here=base.name, there="in hand")
     with right:
+        draw_caches()
         widgets.heading("JSON", f"hash {recipe.hash[:12]}")
-        st.code(json.dumps(recipe.to_json(), indent=2), language="json", height=520)
+        st.code(json.dumps(recipe.to_json(), indent=2), language="json", height=420)
 
 
 def draw_difference(one: Recipe, other: Recipe, *, here: str, there: str) -> None:

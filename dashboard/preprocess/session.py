@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import loaders
+from pipeline.preprocessing.default_recipe import default_recipe
 from pipeline.preprocessing.recipe import PRESETS, Recipe, RecipeError, load_recipe
 
 _STEPS_BACK = 40
@@ -14,12 +15,21 @@ _STEPS_BACK = 40
 
 def recipe_in_hand() -> Recipe:
     """Return the recipe as the controls say it."""
-    return Recipe(**st.session_state.setdefault("prep.recipe", PRESETS["hilum"].to_json()))
+    return Recipe(**st.session_state.setdefault("prep.recipe", _first().to_json()))
 
 
 def base_recipe() -> Recipe:
     """Return the recipe that the one in hand began as."""
-    return Recipe(**st.session_state.setdefault("prep.base", PRESETS["hilum"].to_json()))
+    return Recipe(**st.session_state.setdefault("prep.base", _first().to_json()))
+
+
+def _first() -> Recipe:
+    """Return the default recipe; where its file can't be used any more, `hilum`."""
+    folder = loaders.workspace().recipes
+    try:
+        return load_recipe(default_recipe(folder), folder)
+    except RecipeError:
+        return PRESETS["hilum"]
 
 
 def begin_with(name: str) -> None:
@@ -55,7 +65,17 @@ def reset() -> None:
 
 def undo() -> None:
     """Go back by one change."""
-    if steps := st.session_state.get("prep.steps"):
+    _go("prep.steps", "prep.undone")
+
+
+def redo() -> None:
+    """Make the change again that was taken back last."""
+    _go("prep.undone", "prep.steps")
+
+
+def _go(there: str, back: str) -> None:
+    if steps := st.session_state.get(there):
+        st.session_state.setdefault(back, []).append(_now())
         st.session_state["prep.base"], st.session_state["prep.recipe"] = steps.pop()
         st.session_state.pop("prep.problem", None)
 
@@ -65,6 +85,11 @@ def can_undo() -> bool:
     return bool(st.session_state.get("prep.steps"))
 
 
+def can_redo() -> bool:
+    """Return whether there is a change to make again."""
+    return bool(st.session_state.get("prep.undone"))
+
+
 def problem() -> str | None:
     """Return why the last change was not taken, None where it was."""
     return st.session_state.get("prep.problem")
@@ -72,8 +97,13 @@ def problem() -> str | None:
 
 def _remember_step() -> None:
     steps = st.session_state.setdefault("prep.steps", [])
-    steps.append((base_recipe().to_json(), recipe_in_hand().to_json()))
+    steps.append(_now())
     del steps[:-_STEPS_BACK]
+    st.session_state["prep.undone"] = []
+
+
+def _now() -> tuple[dict[str, Any], dict[str, Any]]:
+    return base_recipe().to_json(), recipe_in_hand().to_json()
 
 
 def adopt(recipe: Recipe) -> None:

@@ -8,22 +8,22 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.viewer import ColorLayer, GreyLayer, MaskLayer, Outline, Panel, viewer
+from dashboard.loaders.preprocess import Evidence
+from dashboard.preprocess.evidence import evidence_words, mask_panel
+from dashboard.viewer import ColorLayer, GreyLayer, Panel, viewer
 from dashboard.widgets.parts import Tone
 from pipeline.preprocessing.apply import Preprocessed, to_model_input
 from pipeline.preprocessing.recipe import Recipe
 
-FOUND, DOUBTED = "#35c2a5", "#f2777a"  # outlines of masks that are believed, and that are not
+HEIGHT = 246  # of a row of pictures: all stages are in view on 1440 x 900
 SEEN_AT = 224  # the input size of the smaller networks
 
 
-def draw_stages(done: Preprocessed, recipe: Recipe, *, subject: str) -> None:
-    """Draw the stages in eight linked panels."""
+def draw_stages(done: Preprocessed, recipe: Recipe, evidence: Evidence, *, subject: str) -> int | None:
+    """Draw the stages in eight linked panels; return the step to another slice that was asked for there."""
     believed = done.verdict.plausible
-    color = FOUND if believed else DOUBTED
     took = done.milliseconds
     stages = done.stages
-    mask = MaskLayer(done.mask_on_stages(), name="lungs", color=color, opacity=0.22)
     panels = [
         Panel([GreyLayer(stages["grey"])], title="Grey", caption=_ms(took["grey"])),
         _binary(stages["local-threshold"], "Local threshold", _ms(took["local-threshold"])),
@@ -34,11 +34,7 @@ def draw_stages(done: Preprocessed, recipe: Recipe, *, subject: str) -> None:
             title="Edges",
             caption=_ms(took["edges"]),
         ),
-        Panel(
-            [GreyLayer(stages["grey"]), mask],
-            title="Lung mask" if believed else "Lung mask, doubted",
-            outlines=[Outline(done.outlines(), name="lungs", color=color)],
-        ),
+        mask_panel(done, evidence, title="Lung mask" if believed else "Lung mask, doubted"),
         Panel(
             [picture_layer(done.output)],
             title=f"Network input, {recipe.size} px",
@@ -46,17 +42,34 @@ def draw_stages(done: Preprocessed, recipe: Recipe, *, subject: str) -> None:
         ),
         Panel([picture_layer(_reduced(done.output))], title=f"As a {SEEN_AT} px network sees it"),
     ]
-    viewer(panels, key="prep-stages", subject=subject, columns=4, height=246)
+    return viewer(panels, key="prep-stages", subject=subject, columns=4, height=HEIGHT, events=("step",)).step
 
 
-def draw_verdict(done: Preprocessed, recipe: Recipe) -> None:
-    """Draw the verdict and what all stages took in one line."""
+def draw_verdict(done: Preprocessed, recipe: Recipe, evidence: Evidence) -> None:
+    """Draw the verdict, what speaks for or against it, and what all stages took: always two lines."""
     tone, title, text = verdict_words(done, recipe)
+    said, against = evidence_words(evidence)
+    tone = "warn" if against and tone == "good" else tone
+    warnings = recipe.warnings()
+    doubts = "1 conflict" if len(warnings) == 1 else f"{len(warnings)} conflicts"
+    conflict = (
+        f'<span class="prep-conflict" title="{html.escape(chr(10).join(warnings))}">'
+        f"{doubts} in the recipe</span>"
+        if warnings
+        else ""
+    )
+    line = "display:flex;gap:10px;align-items:baseline"
+    clipped = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+    aside = "margin-left:auto;color:var(--h-muted);white-space:nowrap"
+    told = "var(--h-warn)" if against else "var(--h-muted)"
     st.html(
-        f'<div class="h-callout prep-verdict" data-tone="{tone}" style="flex-direction:row;gap:10px">'
-        f"<strong>{html.escape(title)}</strong><span>{html.escape(text)}</span>"
-        '<span style="margin-left:auto;color:var(--h-muted);white-space:nowrap">'
-        f"{sum(done.milliseconds.values()):.1f} ms in all</span></div>"
+        f'<div class="h-callout prep-verdict" data-tone="{tone}" style="flex-direction:column;gap:2px">'
+        f'<div style="{line}"><strong>{html.escape(title)}</strong>'
+        f'<span title="{html.escape(text)}" style="{clipped}">{html.escape(text)}</span>'
+        f'<span style="{aside}">{sum(done.milliseconds.values()):.1f} ms in all</span></div>'
+        f'<div class="prep-evidence" style="{line};font-size:12.5px">'
+        f'<span title="{html.escape(said)}" style="{clipped};color:{told}">{html.escape(said)}</span>'
+        f'<span style="{aside};color:var(--h-warn)">{conflict}</span></div></div>'
     )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import HilumError
 from pipeline.jobs import Progress, no_progress
-from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.apply import preprocess_output, preprocess_slice
 from pipeline.preprocessing.geometry import to_model_input
 from pipeline.preprocessing.recipe import Recipe, RecipeError
 from pipeline.preprocessing.reference import compare_masks
@@ -130,11 +130,11 @@ def sweep(
         ModelInputError: the model takes one channel and the recipe gives three.
     """
     values = sweep_values(recipe, path)
-    usual = _predict(engine, sample, recipe) if engine is not None else None
+    usual = _Usual.of(engine, sample, recipe) if engine is not None else None
     found = []
     for done, value in enumerate(values):
         progress(done, len(values), f"{path} = {value:g}")
-        found.append(_point(sample, recipe.changed(**{path: value}), value, engine, usual))
+        found.append(_point(sample, recipe.changed(**{path: value}), value, usual))
     progress(len(values), len(values), "done")
     return found
 
@@ -143,8 +143,7 @@ def _point(
     sample: Sequence[SweepSlice],
     recipe: Recipe,
     value: float | int,
-    engine: Engine | None,
-    usual: NDArray[np.int64] | None,
+    usual: _Usual | None,
 ) -> SweepPoint:
     prepared = [preprocess_slice(each.image, intensity=each.intensity, recipe=recipe) for each in sample]
     shares = [np.count_nonzero(done.found_mask) / done.found_mask.size for done in prepared]
@@ -154,24 +153,34 @@ def _point(
         if each.lesions is not None
     ]
     known = [recall for recall in recalls if recall is not None]
-    flips = None
-    if engine is not None and usual is not None:
-        flips = int(np.count_nonzero(_labels(engine, [done.output for done in prepared]) != usual))
     return SweepPoint(
         value=value,
         slices=len(prepared),
         lung_share=float(np.median(shares)) if shares else 0.0,
         implausible=sum(not done.verdict.plausible for done in prepared),
         lesion_recall=float(np.mean(known)) if known else None,
-        flips=flips,
+        flips=usual.count_flips([done.output for done in prepared]) if usual is not None else None,
     )
 
 
-def _predict(engine: Engine, sample: Sequence[SweepSlice], recipe: Recipe) -> NDArray[np.int64]:
-    outputs = [
-        preprocess_slice(each.image, intensity=each.intensity, recipe=recipe).output for each in sample
-    ]
-    return _labels(engine, outputs)
+@dataclass(frozen=True, eq=False)
+class _Usual:
+    """What a model sees and says of the sample with the recipe in hand."""
+
+    engine: Engine
+    outputs: list[NDArray[np.uint8]]
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, engine: Engine, sample: Sequence[SweepSlice], recipe: Recipe) -> _Usual:
+        outputs = [preprocess_output(each.image, intensity=each.intensity, recipe=recipe) for each in sample]
+        return cls(engine, outputs, _labels(engine, outputs))
+
+    def count_flips(self, outputs: Sequence[NDArray[np.uint8]]) -> int:
+        """Return how many labels differ. Of the same picture the model would say the same, unasked."""
+        changed = [i for i, output in enumerate(outputs) if not np.array_equal(output, self.outputs[i])]
+        labels = _labels(self.engine, [outputs[i] for i in changed])
+        return int(np.count_nonzero(labels != self.labels[changed]))
 
 
 def _labels(engine: Engine, outputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:

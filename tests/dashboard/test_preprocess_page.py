@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.charts.preprocess import histogram_figure
+from dashboard.charts.preprocess import histogram_figure, sweep_figure
 from pipeline.data.index import build_index
-from pipeline.preprocessing.recipe import PRESETS, list_recipes, load_recipe
+from pipeline.data.phantom.writing import write_phantoms
+from pipeline.data.pins import pinned_slices
+from pipeline.inference.sensitivity import SweepPoint
+from pipeline.preprocessing.default_recipe import default_recipe
+from pipeline.preprocessing.recipe import PRESETS, list_recipes, load_recipe, save_recipe
 from pipeline.preprocessing.windowing import to_grey8
+from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 from tests.preprocessing.conftest import draw_chest
 
@@ -122,7 +128,7 @@ def test_doubted_masks_say_why_and_that_the_whole_slice_is_used(page: AppTest) -
 def test_many_slices_come_with_the_doubted_counted(page: AppTest) -> None:
     show(page, "Many slices")
     assert not page.exception and not page.error
-    assert "2 of 8 masks are not believed" in words(page)
+    assert "Masks not believed" in words(page) and "2 of 8" in words(page)
 
 
 def test_two_recipes_stand_side_by_side(page: AppTest) -> None:
@@ -183,3 +189,140 @@ def test_the_histogram_shows_level_and_window() -> None:
     assert sorted(kinds) == ["line", "rect"]
     assert figure.data[0].customdata.tolist() == counts.tolist()
     assert not histogram_figure(counts, edges, unit="grey", level=None, window=None).layout.shapes
+
+
+@pytest.fixture
+def phantoms(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page over phantoms, whose lungs and lesions are known, with the `luna` preset."""
+    write_phantoms(tmp_path / "phantoms", seeds=[3, 22], slices=6)
+    build_index(workspace, tmp_path / "phantoms", name="phantoms")
+    monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app = app.switch_page("views/preprocess.py").run()
+    return widget(app, "selectbox", "Begin with").select("luna").run()
+
+
+def test_what_was_taken_back_can_be_made_again(page: AppTest) -> None:
+    widget(page, "slider", "Erosion (radius, pixels)").set_value(5).run()
+    assert page.button(key="prep-redo").disabled
+    page.button(key="prep-undo").click().run()
+    assert in_hand(page) == PRESETS["hilum"].to_json()
+    page.button(key="prep-redo").click().run()
+    assert in_hand(page)["lungs"]["erosion_radius"] == 5
+    page.button(key="prep-undo").click().run()
+    widget(page, "slider", "Closing (radius, pixels)").set_value(20).run()
+    assert page.button(key="prep-redo").disabled, "a new change ends the way forward"
+
+
+def test_known_masks_give_dice_and_lesion_recall(phantoms: AppTest) -> None:
+    show(phantoms, "Many slices")
+    assert not phantoms.exception and not phantoms.error
+    said = words(phantoms)
+    assert "Mean Dice" in said and "Mean lesion recall" in said and "Lesions lost" in said
+    assert "n = 12 slices" in said
+    show(phantoms, "Stages")
+    assert "Dice with the known lungs" in words(phantoms)
+
+
+def test_without_known_masks_what_was_left_out_is_a_suspicion(page: AppTest) -> None:
+    assert "Nothing beside the mask looks like lesion left out." in words(page)
+    show(page, "Many slices")
+    said = words(page)
+    assert "Something left out?" in said and "a suspicion" in said and "Mean Dice" not in said
+
+
+def test_pinned_slices_stay_through_a_reshuffle_and_in_a_new_session(
+    page: AppTest, chests: Workspace
+) -> None:
+    slice_id = page.session_state["choice.slice"]
+    page.button(key="prep-pin").click().run()
+    assert pinned_slices(chests, "chests") == [slice_id]
+    show(page, "Many slices")
+    page.button(key="prep-reshuffle").click().run()
+    assert not page.exception and page.button(key="prep-unpin").label == "Unpin 1"
+    page.button(key="prep-pin-doubted").click().run()
+    assert len(pinned_slices(chests, "chests")) == 3
+    again = AppTest.from_file(str(APP), default_timeout=60).run()
+    again = again.switch_page("views/preprocess.py").run()
+    show(again, "Many slices")
+    assert again.button(key="prep-unpin").label == "Unpin 3"
+    again.button(key="prep-unpin").click().run()
+    assert pinned_slices(chests, "chests") == []
+
+
+def test_a_folder_of_masks_is_named_on_the_page(page: AppTest, tmp_path: Path) -> None:
+    show(page, "Many slices")
+    widget(page, "text_input", "Folder of lung masks").input(str(tmp_path / "nowhere"))
+    page.button(key="prep-use-masks").click().run()
+    assert "There is no folder" in words(page)
+    _, lungs = draw_chest(256)
+    (tmp_path / "masks").mkdir()
+    cv2.imwrite(str(tmp_path / "masks" / "pCT0.png"), lungs.astype(np.uint8) * 255)
+    widget(page, "text_input", "Folder of lung masks").input(str(tmp_path / "masks"))
+    page.button(key="prep-use-masks").click().run()
+    assert not page.exception
+    assert "Mean Dice" in words(page) and "n = 1 slices" in words(page)
+
+
+def test_a_sweep_runs_beside_the_page_and_is_drawn(page: AppTest) -> None:
+    show(page, "Sensitivity")
+    assert "Does the result hang on this value?" in words(page)
+    page.button(key="prep-run-sweep").click().run()
+    until = time.monotonic() + 60
+    while not page.get("plotly_chart") or "8 slices; the dotted line" not in words(page):
+        assert not page.exception and not page.error and time.monotonic() < until
+        time.sleep(0.2)
+        page.run()
+    assert page.button(key="prep-run-sweep").disabled
+
+
+def test_a_recipe_becomes_the_default_is_renamed_and_deleted(page: AppTest, chests: Workspace) -> None:
+    save_recipe(PRESETS["hilum"].changed(name="mine", margin=9), chests.recipes)
+    show(page, "Recipe")
+    widget(page, "selectbox", "Recipe").select("mine").run()
+    page.button(key="prep-default").click().run()
+    assert "mine is the default now." in words(page)
+    page.switch_page("views/train.py").run()
+    assert widget(page, "selectbox", "Recipe").value == "mine"
+    page.switch_page("views/preprocess.py").run()
+    show(page, "Recipe")
+    widget(page, "text_input", "New name").input("ours")
+    page.button(key="prep-rename").click().run()
+    assert list_recipes(chests.recipes) == ["ours"] and default_recipe(chests.recipes) == "ours"
+    run = RunStore(chests).create("first", {"recipe": "ours"}, {})
+    RunStore(chests).finish(run.id)
+    page.button(key="prep-delete").click().run()
+    assert "the run first (finished) uses it" in words(page)
+    assert list_recipes(chests.recipes) == ["ours"] and not page.exception
+
+
+def test_conflicts_in_a_recipe_are_said_where_they_are_made(page: AppTest) -> None:
+    widget(page, "slider", "Closing (radius, pixels)").set_value(1).run()
+    assert "smaller than the erosion" in words(page) and "1 conflict in the recipe" in words(page)
+
+
+def test_a_crop_and_colour_input_are_shown(page: AppTest) -> None:
+    widget(page, "selectbox", "The network gets").select("three-channel").run()
+    page.session_state["prep.recipe"] = page.session_state["prep.recipe"] | {"crop": {"to": "lungs"}}
+    page.run()
+    assert not page.exception and not page.error
+    assert widget(page, "slider", "Margin of the crop (pixels)").value == 12
+
+
+def test_a_slice_that_is_gone_is_a_sentence(page: AppTest, tmp_path: Path) -> None:
+    for path in (tmp_path / "chests").rglob("*.png"):
+        path.unlink()
+    page.button(key="prep-next").click().run()
+    assert not page.exception
+    assert "Choose another slice." in words(page) and not page.error
+    page.button(key="prep-next").click().run()
+    assert widget(page, "selectbox", "Begin with").value == "hilum"
+
+
+def test_the_sweep_is_drawn_with_the_recipes_own_value() -> None:
+    points = [SweepPoint(value, 10, 0.2, value, 0.9, flips=value) for value in range(4)]
+    figure = sweep_figure(points, parameter="Closing", own=2, unit="pixels")
+    assert len(figure.data) == 4 and list(figure.data[1].y) == [0, 10, 20, 30]
+    assert all(shape.x0 == 2 for shape in figure.layout.shapes) and len(figure.layout.shapes) == 4
+    plain = [SweepPoint(value, 10, 0.2, 0) for value in range(4)]
+    assert len(sweep_figure(plain, parameter="Closing", own=2).data) == 2
