@@ -56,6 +56,8 @@ def _named(figure: str, value: float, peer: str = "", beside: float | None = Non
 
 def _alone(path: Path) -> float:
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise RuntimeError(f"{path} cannot be read")
     recipe = PRESETS["hilum"]
     times = [_seconds(lambda: preprocess_slice(image, intensity="grey", recipe=recipe)) for _ in range(MOVES)]
     return statistics.median(times)

@@ -77,3 +77,21 @@ def test_a_slice_picked_among_many_is_shown_large(shown: Page) -> None:
     expect(shown.locator(".gallery[data-ready]")).to_have_count(1, timeout=20_000)
     shown.locator(".gallery button").first.click()
     expect(shown.locator(".viewer[data-ready]")).to_have_count(1, timeout=20_000)
+
+
+def test_arrow_keys_change_the_slice_and_a_slider_keeps_its_own(shown: Page) -> None:
+    first = shown.url
+    shown.keyboard.press("ArrowRight")
+    shown.wait_for_function("before => location.href !== before", arg=first)
+    second = shown.url
+    shown.get_by_role("slider", name="Closing (radius, pixels)").focus()
+    shown.keyboard.press("ArrowRight")
+    expect(shown.get_by_text("1 change from hilum")).to_be_visible(timeout=20_000)
+    assert shown.url == second
+
+
+def test_the_recipe_is_copied_with_one_click(shown: Page) -> None:
+    shown.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown.get_by_role("button", name="Copy the recipe as JSON").click()
+    expect(shown.locator("button[data-copied]")).to_have_count(1)
+    assert '"closing_radius"' in shown.evaluate("navigator.clipboard.readText()")
