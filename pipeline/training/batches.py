@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from pipeline.training.augment import draw_affines, network_slice
+from pipeline.training.augment import draw_changes, network_slice
 from pipeline.training.config import TrainConfig
 from pipeline.training.order import class_weights, epoch_length, epoch_order
 
@@ -54,7 +54,7 @@ class TrainBatches(keras.utils.PyDataset):
         config = self.config
         self.epoch = epoch
         self._order = epoch_order(self.part.labels, balance=config.balance, seed=config.seed, epoch=epoch)
-        self._affines = draw_affines(
+        self._changes = draw_changes(
             config.augment, count=self.length, size=self.part.array.shape[1], seed=config.seed, epoch=epoch
         )
 
@@ -68,7 +68,7 @@ class TrainBatches(keras.utils.PyDataset):
             [
                 network_slice(
                     self.part.array[self.part.rows[slice_]],
-                    self._affines[place],
+                    self._changes[place],
                     image_size=self.config.image_size,
                 )
                 for place, slice_ in zip(places, chosen, strict=True)

@@ -26,6 +26,13 @@ class Augmentation(BaseModel):
         rotation: degrees to either side.
         translation: share of the side, along rows and along columns, to either side.
         zoom: share by which a slice grows or shrinks.
+        shear: degrees by which rows lean to either side.
+        brightness: share of the grey range by which the window's centre moves, up or down.
+        contrast: share by which the window narrows or widens.
+        gamma: share by which the exponent over greys grows or shrinks.
+        noise: highest standard deviation of noise, as a share of the grey range.
+        blur: highest standard deviation of a Gaussian blur, in pixels of the network's input.
+        cutout: side of the largest square that is blanked, as a share of the slice's side.
         horizontal_flip: mirror half of the slices. Off by default: the heart lies left, and a network that
             sees mirrored chests can no longer use sides.
     """
@@ -35,12 +42,29 @@ class Augmentation(BaseModel):
     rotation: float = Field(10.0, ge=0, le=180)
     translation: float = Field(0.08, ge=0, le=0.5)
     zoom: float = Field(0.08, ge=0, le=0.5)
+    shear: float = Field(0.0, ge=0, le=30)
+    brightness: float = Field(0.0, ge=0, le=0.5)
+    contrast: float = Field(0.0, ge=0, le=1)
+    gamma: float = Field(0.0, ge=0, le=1)
+    noise: float = Field(0.0, ge=0, le=0.2)
+    blur: float = Field(0.0, ge=0, le=5)
+    cutout: float = Field(0.0, ge=0, le=0.5)
     horizontal_flip: bool = False
 
     @classmethod
     def none(cls) -> Augmentation:
         """Return the augmentation that changes nothing."""
         return cls(rotation=0, translation=0, zoom=0)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it changes nothing."""
+        return self == self.none()
+
+    @property
+    def changes_greys(self) -> bool:
+        """Whether it changes more than where things lie."""
+        return any((self.brightness, self.contrast, self.gamma, self.noise, self.blur, self.cutout))
 
 
 class TrainConfig(BaseModel):
