@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,12 +18,16 @@ from pipeline.jobs import JobStopped, Progress
 from pipeline.training.batches import EvalBatches, TrainBatches
 from pipeline.training.checkpoint import FILE, TrainingState, save_state
 from pipeline.training.config import TrainConfig
+from pipeline.training.ema import averaged
 from pipeline.training.errors import DivergedError
 from pipeline.training.journal import Journal
 from pipeline.training.measure import measure, predict_batches
+from pipeline.training.order import epoch_order
 from pipeline.training.plan import BEST
+from pipeline.training.stages import waited_epochs
 
 MIN_IMPROVEMENT = 1e-4  # less than this is no better epoch
+NAMED_SLICES = 4  # of a batch that went wrong, in a sentence; the log names all
 _NAMES = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 
 
@@ -41,13 +46,23 @@ class StopSwitch:
 
 
 class Curves(keras.callbacks.Callback):
-    """Lay out each epoch, log by batch, tell how far it is; end at a stop or a loss that is no number."""
+    """Lay out each epoch, log by batch, tell how far it is; end at a stop or a loss that is no number.
+
+    `batches` may be exchanged between fits, for others of the same length. `slice_ids` are those of the
+    training part, to name a batch by.
+    """
 
     def __init__(
-        self, batches: TrainBatches, config: TrainConfig, journal: Journal, progress: StopSwitch
+        self,
+        batches: TrainBatches,
+        config: TrainConfig,
+        journal: Journal,
+        progress: StopSwitch,
+        slice_ids: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.batches = batches
+        self.slice_ids = slice_ids
         self.config = config
         self.journal = journal
         self.progress = progress
@@ -95,22 +110,40 @@ class Curves(keras.callbacks.Callback):
         config = self.config
         kept = "The best weights so far are kept. " if (self.journal.run.artifacts / BEST).is_file() else ""
         return (
-            f"The loss is no longer a number in batch {batch + 1} of epoch {self._epoch + 1}. {kept}Train "
-            f"again with a smaller learning rate than {config.learning_rate:g}, for example "
-            f"{config.learning_rate / 10:g}."
+            f"The loss is no longer a number in batch {batch + 1} of epoch {self._epoch + 1}"
+            f"{self._slices_of(batch)}. {kept}Train again with a smaller learning rate than "
+            f"{config.learning_rate:g}, for example {config.learning_rate / 10:g}; if it happens at the same "
+            "batch again, look at its slices."
         )
+
+    def _slices_of(self, batch: int) -> str:
+        """Name the slices of a batch: the first few in the sentence, all of them in the run's log."""
+        if not self.slice_ids:
+            return ""
+        labels, size = self.batches.part.labels, self.batches.batch_size
+        order = epoch_order(labels, balance=self.config.balance, seed=self.config.seed, epoch=self._epoch)
+        names = [self.slice_ids[place] for place in order[batch * size : (batch + 1) * size]]
+        self.journal.say(f"Batch {batch + 1} of epoch {self._epoch + 1} held {', '.join(names)}.")
+        further = f" and {len(names) - NAMED_SLICES} more" if len(names) > NAMED_SLICES else ""
+        return f" (slices {', '.join(names[:NAMED_SLICES])}{further})"
 
 
 class EpochEnd(keras.callbacks.Callback):
-    """Validate, log the epoch, keep the best weights and the checkpoint, end early."""
+    """Validate, log the epoch, keep the best weights and the checkpoint, end early.
+
+    What is validated and kept is `whole`, the model at its full size, with averaged weights where there are
+    some; what is fitted may share its weights at another size.
+    """
 
     def __init__(
         self,
         curves: Curves,
         validation: EvalBatches,
         state: TrainingState,
+        whole: Any,
     ) -> None:
         super().__init__()
+        self.whole = whole
         self.curves = curves
         self.validation = validation
         self.config = curves.config
@@ -127,13 +160,14 @@ class EpochEnd(keras.callbacks.Callback):
         if asked and self.state.best_epoch > 0:
             return  # a part of an epoch is not an epoch; resuming does it again
         logs = logs if logs is not None else {}
-        logs |= measure(predict_batches(self.model, self.validation), self.validation.part.labels)
-        seconds = time.monotonic() - self._began
-        self._keep_best(epoch + 1, logs, seconds)
+        with averaged(self.model):
+            logs |= measure(predict_batches(self.whole, self.validation), self.validation.part.labels)
+            seconds = time.monotonic() - self._began
+            self._keep_best(epoch + 1, logs, seconds)
         self._write(epoch + 1, logs, seconds)
         if not asked:
             save_state(self.journal.run.artifacts / FILE, self.model, self.state)
-        if self.config.patience and self.state.waited >= self.config.patience:
+        if is_patience_over(self.config, self.state):
             self.ended_early = True
             self.model.stop_training = True
 
@@ -149,7 +183,7 @@ class EpochEnd(keras.callbacks.Callback):
         self.state = state.model_copy(update=changes)
         if better:
             # Without the optimizer, which a compiled model would save too: three times the bytes.
-            bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+            bare = keras.Model(self.whole.inputs, self.whole.outputs, name=self.whole.name)
             save_weights(bare, self.journal.run.artifacts / BEST)
             figures = {key: float(value) for key, value in logs.items() if key.startswith("val_")}
             self.journal.best(epoch, figures | {"epoch": float(epoch)})
@@ -181,6 +215,12 @@ class EpochEnd(keras.callbacks.Callback):
             f"{self.curves.rate:.1f} images/s, {duration(seconds)}"
             + (" (best)" if self.state.best_epoch == epoch else "")
         )
+
+
+def is_patience_over(config: TrainConfig, state: TrainingState) -> bool:
+    """Whether early stopping ends a training that stands at `state`."""
+    waited = waited_epochs(config, waited=state.waited, epoch=state.epoch)
+    return config.patience > 0 and waited >= config.patience
 
 
 def duration(seconds: float) -> str:

@@ -54,6 +54,21 @@ def save_state(path: Path, model: Any, state: TrainingState) -> None:
         np.savez(file, state=numbers, **arrays)  # type: ignore[arg-type]
 
 
+def read_state(path: Path) -> TrainingState:
+    """Return where the training of a checkpoint stood; the initial state where there is none.
+
+    Raises:
+        NothingToResumeError: the file is damaged.
+    """
+    if not path.is_file():
+        return TrainingState()
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return TrainingState.model_validate(json.loads(file["state"].tobytes()))
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
 def load_state(path: Path, model: Any) -> TrainingState:
     """Put the saved variables into a compiled `model` of the same configuration; return where it stood.
 
@@ -66,15 +81,19 @@ def load_state(path: Path, model: Any) -> TrainingState:
             state = TrainingState.model_validate(json.loads(file["state"].tobytes()))
             arrays = [file[f"v{i}"] for i in range(len(file.files) - 1)]
     except (OSError, ValueError, KeyError) as error:
-        raise NothingToResumeError(
-            f"The checkpoint {path} cannot be read ({type(error).__name__}). Train anew, from this run's "
-            "best weights if it has some (`--weights run:RUN`)."
-        ) from error
+        raise _damaged(path, error) from error
     if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
         raise NothingToResumeError(f"The checkpoint {path} belongs to another model. Train anew.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
     return state
+
+
+def _damaged(path: Path, error: Exception) -> NothingToResumeError:
+    return NothingToResumeError(
+        f"The checkpoint {path} cannot be read ({type(error).__name__}). Train anew, from this run's best "
+        "weights if it has some (`--weights run:RUN`)."
+    )
 
 
 def _variables(model: Any) -> list[Any]:

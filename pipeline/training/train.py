@@ -94,18 +94,21 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     # Only now: the learning library takes seconds and half a gigabyte, and a wrong request needs neither.
     from pipeline.training import outcome
     from pipeline.training.callbacks import StopSwitch
-    from pipeline.training.fit import build_model, fit_model
+    from pipeline.training.checkpoint import FILE
+    from pipeline.training.fit import build_model, exportable, fit_model
 
     outcome.write_seen(workspace, run, plan)
     outcome.write_environment(run)
     progress(0, 1, "Building the model")
-    model = build_model(workspace, plan, channels=cache.channels)
+    began = (run.artifacts / FILE).is_file()
+    model = build_model(workspace, plan, channels=cache.channels, began=began)
     store.log_params(run.id, {"parameters": model.count_params(), "slices": len(plan.table)})
     switch = StopSwitch(progress)
     switch(0, 1, "Compiling the first step, which takes a while")
     fitted = fit_model(model, plan, cache, journal, switch)
     journal.flush()
     if fitted.state.best_epoch:
+        model = exportable(model, plan, channels=cache.channels)
         outcome.write_outcome(run, plan, cache, model, switch)
     ending = "stopped" if fitted.stopped else "early" if fitted.ended_early else "complete"
     store.set_tag(run.id, "ending", ending)
