@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 
 from pipeline.errors import HilumError
-from pipeline.jobs import JobNotFoundError, JobStore, process_lives
+from pipeline.jobs import JobNotFoundError, JobStore
 from pipeline.locks import only_one
+from pipeline.processes import own_key, process_lives
 from pipeline.run_info import (
     BATCH_PREFIX,
     EXPERIMENT,
@@ -241,7 +241,7 @@ def _new_client(uri: str) -> Any:
 
 
 def _own_tags(tags: Mapping[str, str], job_id: str | None) -> dict[str, str]:
-    process = f"{platform.node()}|{os.getpid()}|{psutil.Process().create_time():.2f}"
+    process = f"{platform.node()}|{os.getpid()}|{own_key()}"
     return {**tags, _PROCESS_TAG: process} | ({JOB_TAG: job_id} if job_id else {})
 
 
@@ -251,7 +251,7 @@ def _process_lives(tag: str) -> bool:
     pid, _, started = rest.partition("|")
     if node != platform.node():
         return bool(node)
-    return pid.isdecimal() and process_lives(int(pid), float(started or 0))
+    return pid.isdecimal() and process_lives(int(pid), started)
 
 
 def _warn_of_inherited_uri() -> None:
