@@ -44,7 +44,7 @@ def build_schedule(config: TrainConfig, learns: str, *, steps_per_epoch: int) ->
     return keras.optimizers.schedules.CosineDecay(
         rate / 10 if warmup else rate,
         decay_steps=max(1, total - warmup),
-        alpha=LAST_RATE if not warmup else LAST_RATE * 10,
+        alpha=LAST_RATE,
         warmup_target=rate if warmup else None,
         warmup_steps=warmup,
     )
