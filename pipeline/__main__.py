@@ -180,6 +180,9 @@ def train(
     dataset: Annotated[str | None, typer.Option(help="The data set's name.")] = None,
     architecture: Annotated[str | None, typer.Option(help="For example EfficientNetV2B0.")] = None,
     config: Annotated[Path | None, typer.Option(help="A JSON or TOML file; options given here win.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A named way to learn; `python -m pipeline presets` lists them.")
+    ] = None,
     split_name: Annotated[str | None, typer.Option("--split", help="Default: the data set's newest.")] = None,
     fold: Annotated[int | None, typer.Option(help="Which fold of the split is validated on.")] = None,
     epochs: Annotated[int | None, typer.Option(help="At most so many.")] = None,
@@ -195,19 +198,25 @@ def train(
     learning_rate: Annotated[float | None, typer.Option()] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any key of a configuration, e.g. head_epochs=3; repeatable."
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
 ) -> None:
     """Train a classifier; prints the run's id last."""
     from pipeline.training.config import build_config
+    from pipeline.training.settings import parse_settings
 
     options = {
-        "dataset": dataset, "architecture": architecture, "split": split_name, "fold": fold, "epochs": epochs,
-        "image_size": image_size, "batch_size": batch_size, "weights": weights, "recipe": recipe,
-        "balance": balance, "learning_rate": learning_rate, "seed": seed, "name": name,
+        "preset": preset, "dataset": dataset, "architecture": architecture, "split": split_name, "fold": fold,
+        "epochs": epochs, "image_size": image_size, "batch_size": batch_size, "weights": weights,
+        "recipe": recipe, "balance": balance, "learning_rate": learning_rate, "seed": seed, "name": name,
     }  # fmt: skip
-    chosen = build_config(
-        context.obj, config, **{key: value for key, value in options.items() if value is not None}
-    )
+    given = {key: value for key, value in options.items() if value is not None}
+    chosen = build_config(context.obj, config, **(given | parse_settings(further or [])))
     if detach:
         typer.echo(_submit_training(context.obj, chosen))
         return
@@ -216,6 +225,23 @@ def train(
     with _job(context, "train", title=f"Train {chosen.architecture} on {chosen.dataset}") as progress:
         run_id = train_run(context.obj, chosen, progress=progress)
     typer.echo(run_id)
+
+
+@app.command()
+def presets(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print this one, as a file for --config.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the named ways to learn, or print one to read and change."""
+    from pipeline.training.presets import PRESETS, find_preset
+
+    if name is not None:
+        typer.echo(json.dumps({"preset": name, **find_preset(name).values}, indent=2))
+        return
+    found = {name: preset.sentence for name, preset in PRESETS.items()}
+    _answer(found, as_json, console.lines)
 
 
 @app.command()
