@@ -64,7 +64,13 @@ class TrainBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         chosen = self._order[places.start : places.stop]
-        images = np.stack(
+        labels = self.part.labels[chosen]
+        inputs, targets = self._inputs(places, chosen), np.eye(self.num_classes, dtype=np.float32)[labels]
+        return (inputs, targets) if self._weights is None else (inputs, targets, self._weights[labels])
+
+    def _inputs(self, places: range, chosen: np.ndarray) -> np.ndarray:
+        """Return what the network is given at these places of the epoch: the slices `chosen` of the part."""
+        return np.stack(
             [
                 network_slice(
                     self.part.array[self.part.rows[slice_]],
@@ -74,9 +80,6 @@ class TrainBatches(keras.utils.PyDataset):
                 for place, slice_ in zip(places, chosen, strict=True)
             ]
         )
-        labels = self.part.labels[chosen]
-        targets = np.eye(self.num_classes, dtype=np.float32)[labels]
-        return (images, targets) if self._weights is None else (images, targets, self._weights[labels])
 
 
 class EvalBatches:

@@ -107,6 +107,9 @@ class TrainConfig(BaseModel):
             bfloat16, never on an ordinary processor.
         label_smoothing: share of each label spread over all classes.
         head_only: leave the backbone as it came.
+        feature_copies: while the head alone learns, the backbone runs once over so many augmented copies of
+            each slice and what it makes of them is kept; an epoch then takes milliseconds. 0 runs it at every
+            epoch, with augmentation that never repeats.
         dropout: share of pooled features dropped.
         drop_path: how often the last block is left out for a slice, earlier ones less often; None is
             Keras's own (0.2 in EfficientNetV2, else 0). ResNetV2 has none.
@@ -116,6 +119,11 @@ class TrainConfig(BaseModel):
         seed: of first weights, order, augmentation and dropout.
         threads: of the learning library; None leaves it to it.
         deterministic: the same bits on every run with the same threads, a little slower.
+        tensorboard: also write TensorBoard's logs, into the run's folder `tensorboard`.
+        planned_epochs: of a run that was extended: what `epochs` was at first. Its stages and its schedule are
+            those of these epochs.
+        extensions: epochs that were added since, each as (first, end), counted from 0; they belong to the last
+            stage (`extending`).
         preset: a name of `presets.PRESETS`, whose values hold where none is given here.
         name: of the run; None makes one.
     """
@@ -151,6 +159,7 @@ class TrainConfig(BaseModel):
     mixed_precision: bool = False
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     head_only: bool = False
+    feature_copies: int = Field(4, ge=0, le=64)
     dropout: float = Field(0.3, ge=0, lt=1)
     drop_path: float | None = Field(None, ge=0, lt=1)
     balance: Literal["augment", "weights", "none"] = "augment"
@@ -158,6 +167,9 @@ class TrainConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
     threads: int | None = Field(None, ge=1)
     deterministic: bool = False
+    tensorboard: bool = False
+    planned_epochs: int | None = Field(None, ge=1)
+    extensions: tuple[tuple[int, int], ...] = ()
     preset: str | None = None
     name: str | None = None
 
