@@ -81,14 +81,15 @@ def split_text(made: dict[str, Any]) -> str:
     return "\n".join([f"{made['name']} (by {made['group_by']}, {made['hash'][:12]})", parts, *made["notes"]])
 
 
-def evaluation_text(found: dict[str, Any]) -> str:
-    def estimate(value: dict[str, Any]) -> str:
-        if value["value"] is None:
-            return f"not known ({value['reason']})"
-        if value["low"] is None:
-            return f"{value['value']:.3f} ({value['reason']})"
-        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+def estimate(value: dict[str, Any]) -> str:
+    if value["value"] is None:
+        return f"not known ({value['reason']})"
+    if value["low"] is None:
+        return f"{value['value']:.3f} ({value['reason']})"
+    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
+
+def evaluation_text(found: dict[str, Any]) -> str:
     people = f"{found['patients']} patients" if found["patients"] else "patients unknown"
     people += " known, not those of all slices" if found["patients"] and not found["patients_known"] else ""
     lines = [f"{found['run']} on {found['data']}: {found['n']} slices, {people}, {found['groups']} groups"]
@@ -96,6 +97,11 @@ def evaluation_text(found: dict[str, Any]) -> str:
         lines.append(f"{found['rejected']} of them the input gate would refuse; they are counted here.")
     lines += [f"{key}: {estimate(found[key])}" for key in ("accuracy", "macro_f1")]
     lines += [f"AUC {label}: {estimate(value)}" for label, value in found["auc"].items()]
+    if found["conformal"] is not None:
+        lines.append(
+            f"Conformal sets, promised to hold the right class {found['conformal']['promised']:.0%}:"
+        )
+        lines += [f"  {label}: {estimate(value)}" for label, value in found["conformal"]["coverage"].items()]
     lines += [found["verdict"]["summary"]]
     lines += [
         f"  {line['status']:9}  {line['claim']}: {line['evidence']}" for line in found["verdict"]["lines"]
@@ -114,6 +120,22 @@ def prediction_text(answer: dict[str, Any]) -> str:
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
     return f"{name}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
+
+
+def gain_text(found: dict[str, Any]) -> str:
+    """Say what averaging gained."""
+    auc, ece, loss = found["macro_auc"], found["ece"], found["log_loss"]
+    return "\n".join(
+        [
+            f"{found['run']}, {found['averaging']}, on {found['basis']}:",
+            f"mean AUC {estimate(auc['plain'])} -> {estimate(auc['averaged'])}, "
+            f"difference {estimate(auc['difference'])}",
+            f"log loss {estimate(loss['plain'])} -> {estimate(loss['averaged'])}, "
+            f"difference {estimate(loss['difference'])}",
+            f"calibration error {estimate(ece['plain'])} -> {estimate(ece['averaged'])}",
+            f"{found['notice']}.",
+        ]
+    )
 
 
 def _on_one_line(name: str) -> str:
