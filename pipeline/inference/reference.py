@@ -185,7 +185,7 @@ class Reference:
             ReferenceDamagedError: it is not what `save` wrote.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 facts: dict[str, Any] = json.loads(str(arrays["facts"]))
                 rows = pd.DataFrame({name: arrays[f"row_{name}"].astype(object) for name in ROWS})
                 rows["patient_id"] = rows["patient_id"].replace("", None)
