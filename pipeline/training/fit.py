@@ -153,7 +153,10 @@ def _told(stage: Stage, config: TrainConfig) -> str:
     what = "the head alone" if stage.learns == "head" else "head and backbone"
     if stage.learns == "body" and config.unfreeze != "all":
         what = f"the head and the {config.unfreeze} topmost blocks"
-    return f"Epochs {stage.first + 1} to {stage.end} train {what} at {stage.image_size} pixels."
+    text = f"Epochs {stage.first + 1} to {stage.end} train {what} at {stage.image_size} pixels."
+    if config.mixed_precision and not any(map(keras.distribution.list_devices, ("gpu", "tpu"))):
+        text += " Mixed precision does not pay here: there is no GPU."
+    return text
 
 
 def _part(plan: Plan, cache: SliceCache, name: str) -> Part:
