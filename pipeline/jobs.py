@@ -225,7 +225,7 @@ class JobStore(JobTable):
                 connection.execute(
                     "UPDATE jobs SET status = 'lost', ended = ?, message = ? "
                     "WHERE id = ? AND pid = ? AND status IN ('running', 'lost')",
-                    (time.time(), _KILLED, job_id, process.pid),
+                    (time.time(), KILLED, job_id, process.pid),
                 )
 
     @contextmanager
@@ -269,7 +269,7 @@ class JobStore(JobTable):
             self.pump()
 
 
-_KILLED = (
+KILLED = (
     "Its process was ended from outside (signal 9), as the system does when memory runs out. What it kept "
     "is there. Close other programs, or take less memory (a smaller batch or image size), and resume it or "
     "start it anew."
