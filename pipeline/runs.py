@@ -30,9 +30,11 @@ from pipeline.processes import own_key, process_lives
 from pipeline.run_info import (
     BATCH_PREFIX,
     EXPERIMENT,
+    PAUSED_TAG,
     STATUS,
     RunFileMissingError,
     RunInfo,
+    forget_local_metrics,
     from_mlflow,
     open_local,
     read_local_metrics,
@@ -126,8 +128,19 @@ class RunStore:
         client = self._client()
         for key, value in _own_tags({}, job_id).items():
             client.set_tag(run_id, key, value)
-        client.update_run(run_id, status="RUNNING")
+        self._go_on(client, run_id)
         return self.find(run_id)
+
+    def requeue(self, run_id: str, job_id: str) -> None:
+        """Show an ended run as what the job is that will go on with it."""
+        client = self._client()
+        client.set_tag(run_id, JOB_TAG, job_id)
+        self._go_on(client, run_id)
+
+    def _go_on(self, client: Any, run_id: str) -> None:
+        if PAUSED_TAG in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, PAUSED_TAG)
+        client.update_run(run_id, status="RUNNING")
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Write parameters; a parameter is written once."""
@@ -149,13 +162,28 @@ class RunStore:
         for start in range(0, len(values), 1000):  # MLflow's limit
             self._client().log_batch(run_id, metrics=values[start : start + 1000])
 
+    def forget_after(self, run_id: str, *, epoch: int, batch: int) -> None:
+        """Remove metrics of later epochs and batches, which a resumed training will write again.
+
+        On a server they stay, and the newer value of a step counts: MLflow's client removes none.
+        """
+        if not self.server:
+            forget_local_metrics(self._database, run_id, epoch=epoch, batch=batch)
+
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Write a tag, replacing its old value."""
         self._client().set_tag(run_id, key, value)
 
-    def finish(self, run_id: str, status: str = "finished") -> None:
-        """End a run as `finished`, `stopped` or `failed`; with a server, send its files there first."""
+    def finish(self, run_id: str, status: str = "finished", *, reason: str = "") -> None:
+        """End a run; with a server, send its files there first.
+
+        Args:
+            status: `finished`, `stopped`, `failed`, or `paused` with the reason.
+        """
         client = self._client()
+        if status == "paused":
+            client.set_tag(run_id, PAUSED_TAG, reason or "paused")
+            status = "stopped"
         if self.server:
             client.log_artifacts(run_id, str(self.artifacts(run_id)))
         client.set_terminated(run_id, status=_TO_MLFLOW[status])

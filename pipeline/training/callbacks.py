@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
 from models import save_weights
 from pipeline.jobs import JobStopped, Progress
 from pipeline.training.batches import EvalBatches, TrainBatches
-from pipeline.training.checkpoint import FILE, TrainingState, save_state
+from pipeline.training.checkpoint import FILE, TrainingState
 from pipeline.training.config import TrainConfig
 from pipeline.training.ema import averaged
 from pipeline.training.errors import DivergedError
 from pipeline.training.journal import Journal
+from pipeline.training.keeping import Keeper
 from pipeline.training.measure import measure, predict_batches
 from pipeline.training.order import epoch_order
 from pipeline.training.plan import BEST
@@ -34,15 +35,32 @@ _NAMES = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accur
 class StopSwitch:
     """Progress that remembers the request to stop instead of raising it, so that work can end cleanly."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, trial: Trial | None = None) -> None:
         self._progress = progress
+        self._trial = trial
         self.asked = False
+        self.pruned = False
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         try:
             self._progress(done, total, message)
         except JobStopped:
             self.asked = True
+
+    def epoch_done(self, epoch: int, value: float) -> None:
+        """Hear of a whole epoch: whether to stop after it was asked for, or its search gives the trial up."""
+        after_epoch = getattr(self._progress, "stop_after_epoch", None)
+        if after_epoch is not None and after_epoch.is_set():
+            self.asked = True
+        if self._trial is not None and self._trial.should_prune(epoch, value):
+            self.asked = self.pruned = True
+
+
+class Trial(Protocol):
+    """What a search wants to hear of one of its trials."""
+
+    def should_prune(self, epoch: int, value: float) -> bool:
+        """Take the monitored figure of `epoch` (counted from 1); return whether to give the trial up."""
 
 
 class Curves(keras.callbacks.Callback):
@@ -68,6 +86,8 @@ class Curves(keras.callbacks.Callback):
         self.progress = progress
         self.rate = 0.0  # images a second in training, a moving average
         self.best = ""  # how the best epoch so far reads in the message
+        self.first = 0  # the first batch of this fit's epoch: more than 0 in the rest of an epoch
+        self.done = 0  # batches of the epoch
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -76,15 +96,25 @@ class Curves(keras.callbacks.Callback):
         self._epoch = epoch
         self._means: dict[str, float] = {}
         self._last = time.monotonic()
+        self.done = self.first
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.first = 0
+
+    def take_means(self, means: dict[str, float]) -> None:
+        """Take the figures of the batches that an earlier process did of this epoch."""
+        self._means = means
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._measure_rate(batch)
+        batch += self.first
+        self.done = batch + 1
         means = {key: float(value) for key, value in (logs or {}).items()}
         # Keras reports means over the epoch so far; a curve wants the batch's own values.
         own = {key: mean * (batch + 1) - self._means.get(key, 0.0) * batch for key, mean in means.items()}
         self._means = means
         if not math.isfinite(means["loss"]):
             raise DivergedError(self._diverged(batch))
-        self._measure_rate(batch)
         step = self._epoch * len(self.batches) + batch + 1
         self.journal.batch(step, own | {"images_per_second": self.rate})
         self.progress(step, self.config.epochs * len(self.batches), self._message(batch + 1, step, means))
@@ -150,31 +180,43 @@ class EpochEnd(keras.callbacks.Callback):
         self.journal = curves.journal
         self.state = state
         self.ended_early = False
+        self.keeper = Keeper(self.journal.run.artifacts / FILE)
         self._tell_best()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._began = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        inside = self.curves.done < len(self.curves.batches)
+        if inside and not self.curves.progress.asked and self.keeper.is_due(epoch_ends=False):
+            self._save_step()
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        asked = self.curves.progress.asked
-        if asked and self.state.best_epoch > 0:
-            return  # a part of an epoch is not an epoch; resuming does it again
+        is_whole = self.curves.done >= len(self.curves.batches)
+        if not is_whole:
+            self._save_step()
+            if self.state.best_epoch > 0:
+                return  # a part of an epoch is not an epoch; resuming does the rest of it
         logs = logs if logs is not None else {}
         with averaged(self.model):
-            logs |= measure(predict_batches(self.whole, self.validation), self.validation.part.labels)
+            logs |= measure(self._predict(), self.validation.part.labels)
             seconds = time.monotonic() - self._began
             self._keep_best(epoch + 1, logs, seconds)
         self._write(epoch + 1, logs, seconds)
-        if not asked:
-            save_state(self.journal.run.artifacts / FILE, self.model, self.state)
-        if is_patience_over(self.config, self.state):
-            self.ended_early = True
+        if is_whole:
+            self.ended_early = is_patience_over(self.config, self.state)
+            self.curves.progress.epoch_done(epoch + 1, float(logs[self.config.monitor]))
+            self._save_state()
+        if self.ended_early or self.curves.progress.asked:
             self.model.stop_training = True
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.keeper.finish()
 
     def _keep_best(self, epoch: int, logs: dict[str, Any], seconds: float) -> None:
         state, value, loss = self.state, float(logs[self.config.monitor]), float(logs["val_loss"])
         better = self._is_better(value, loss)
-        changes: dict[str, Any] = {"epoch": epoch, "seconds": state.seconds + seconds}
+        changes: dict[str, Any] = {"epoch": epoch, "step": 0, "seconds": state.seconds + seconds}
         changes |= (
             {"best_epoch": epoch, "best_value": value, "best_loss": loss, "waited": 0}
             if better
@@ -182,12 +224,33 @@ class EpochEnd(keras.callbacks.Callback):
         )
         self.state = state.model_copy(update=changes)
         if better:
-            # Without the optimizer, which a compiled model would save too: three times the bytes.
-            bare = keras.Model(self.whole.inputs, self.whole.outputs, name=self.whole.name)
-            save_weights(bare, self.journal.run.artifacts / BEST)
+            self._save_best()
             figures = {key: float(value) for key, value in logs.items() if key.startswith("val_")}
             self.journal.best(epoch, figures | {"epoch": float(epoch)})
             self._tell_best()
+
+    def _predict(self) -> Any:
+        return predict_batches(self.whole, self.validation)
+
+    def _save_best(self) -> None:
+        # Without the optimizer, which a compiled model would save too: three times the bytes.
+        bare = keras.Model(self.whole.inputs, self.whole.outputs, name=self.whole.name)
+        save_weights(bare, self.journal.run.artifacts / BEST)
+
+    def _save_step(self) -> None:
+        """Keep where the training stands within its epoch."""
+        seconds = self.state.seconds + time.monotonic() - self._began
+        self.journal.flush()
+        self.keeper.save(
+            self.model, self.state.model_copy(update={"step": self.curves.done, "seconds": seconds})
+        )
+
+    def _save_state(self) -> None:
+        """Keep where the training stands after an epoch, if that is not too soon after the last time."""
+        ends = self.ended_early or self.curves.progress.asked or self.state.epoch >= self.config.epochs
+        if ends or self.keeper.is_due(epoch_ends=True):
+            self.journal.flush()
+            self.keeper.save(self.model, self.state)
 
     def _is_better(self, value: float, loss: float) -> bool:
         """Whether an epoch is the best so far. A small part's AUC is soon 1: then the loss decides."""

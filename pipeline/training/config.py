@@ -120,10 +120,10 @@ class TrainConfig(BaseModel):
         threads: of the learning library; None leaves it to it.
         deterministic: the same bits on every run with the same threads, a little slower.
         tensorboard: also write TensorBoard's logs, into the run's folder `tensorboard`.
-        planned_epochs: of a run that was extended: what `epochs` was at first. Its stages and its schedule are
-            those of these epochs.
-        extensions: epochs that were added since, each as (first, end), counted from 0; they belong to the last
-            stage (`extending`).
+        planned_epochs: of a run that was extended: what `epochs` was at first, which fixes its stages and
+            their schedule.
+        extensions: epochs that were added since, each as (first, end), counted from 0; they belong to the
+            last stage.
         preset: a name of `presets.PRESETS`, whose values hold where none is given here.
         name: of the run; None makes one.
     """

@@ -15,12 +15,15 @@ from pipeline.cache.store import SliceCache
 from pipeline.runs import RunStore
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
 from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch, is_patience_over
-from pipeline.training.checkpoint import FILE, TrainingState, load_state, read_state
+from pipeline.training.checkpoint import FILE, TrainingState, load_state, put_best_back, read_state
 from pipeline.training.config import TrainConfig
 from pipeline.training.ema import take_average
 from pipeline.training.errors import OutOfMemoryError
+from pipeline.training.head_stage import fit_head
 from pipeline.training.journal import Journal
+from pipeline.training.keeping import fit_on
 from pipeline.training.learner import Learner
+from pipeline.training.memory import is_shortage, plan_after_shortage, shortage_sentence
 from pipeline.training.plan import BEST, Plan, check_digest
 from pipeline.training.stages import Stage, stage_of, stages_of
 from pipeline.workspace import Workspace
@@ -103,13 +106,23 @@ def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progr
         curves.batches = _batches(part, plan, stage.image_size)
         journal.say(_told(stage, config))
         with _memory_in_words(config):
-            learner.enter(stage).fit(
+            entered = learner.enter(stage)
+            if stage.learns == "head" and config.feature_copies:
+                ending.state, ending.ended_early = fit_head(
+                    entered, stage, plan, cache, curves, validation=validation.part, state=ending.state
+                )
+                ended_early = ending.ended_early
+                continue
+            curves.first = state.step if state.epoch >= stage.first else 0
+            fit_on(
+                entered,
                 curves.batches,
-                epochs=stage.end,
-                initial_epoch=max(stage.first, state.epoch),
-                shuffle=False,  # the batches have their own order
+                path=journal.run.artifacts / FILE,
+                state=lambda: ending.state,
+                first_epoch=stage.first,
+                end=stage.end,
                 callbacks=[curves, ending],
-                verbose=0,
+                told=curves.take_means,
             )
         ended_early = ending.ended_early
     return Fitted(ending.state, stopped=progress.asked, ended_early=ended_early)
@@ -134,13 +147,15 @@ def _restore(learner: Learner, config: TrainConfig, journal: Journal) -> Trainin
     """Bring weights, optimizer and history to where the run's checkpoint stands, if it has one."""
     path = journal.run.artifacts / FILE
     state = read_state(path)
-    if state.epoch:
-        done = stage_of(config, state.epoch - 1)  # the optimizer in the file is of the last whole epoch
+    if state.epoch or state.step:
+        # The optimizer in the file is that of the last whole epoch, or of the one that was running.
+        done = stage_of(config, state.epoch - (state.step == 0))
         model = learner.enter(done)
         load_state(path, model)
+        put_best_back(path, state)
         if state.epoch == done.end:
             take_average(model)  # as Keras does at the end of each fit: the next stage begins from it
-    journal.restore(state.epoch)
+    journal.restore(state)
     return state
 
 
@@ -177,13 +192,9 @@ def _memory_in_words(config: TrainConfig) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        text = str(error)
-        if not names & {"MemoryError", "ResourceExhaustedError"} and "RESOURCE_EXHAUSTED" not in text:
+        if not is_shortage(error):
             raise
-        smaller = max(1, config.batch_size // 2)
+        on_gpu = bool(keras.distribution.list_devices("gpu"))
         raise OutOfMemoryError(
-            f"The memory is too small for {config.architecture} at {config.image_size} pixels with "
-            f"{config.batch_size} slices a batch. Try a batch of {smaller}, a smaller image size, or a "
-            "smaller architecture; the run can be cloned with either changed."
+            shortage_sentence(config, plan_after_shortage(config, on_gpu=on_gpu))
         ) from error

@@ -156,9 +156,6 @@ class HeadEpochEnd(EpochEnd):
         self._waiting = [keras.ops.convert_to_numpy(weight).copy() for weight in self._head]
 
     def _save_step(self) -> None:
-        """Keep nothing within an epoch: it takes less time than that."""
-
-    def _save_step(self) -> None:
         """Keep nothing within an epoch: it is done again in milliseconds."""
 
     def _save_state(self) -> None:

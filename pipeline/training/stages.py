@@ -5,7 +5,7 @@ Imports no Keras, so that a page can show them and a cost can be told before any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.training.config import TrainConfig
@@ -38,14 +38,17 @@ def stages_of(config: TrainConfig) -> tuple[Stage, ...]:
     >>> [(stage.learns, stage.first, stage.end, stage.image_size) for stage in stages_of(config)]
     [('head', 0, 1, 160), ('body', 1, 4, 96), ('body', 4, 7, 128), ('body', 7, 10, 160)]
     """
-    head = config.epochs if config.head_only else config.head_epochs
+    planned = config.planned_epochs or config.epochs
+    head = planned if config.head_only else config.head_epochs
     sizes = (*config.sizes, config.image_size)
-    left = config.epochs - head
+    left = planned - head
     bounds = [head + left * n // len(sizes) for n in range(len(sizes) + 1)]
     body = [
         Stage("body", first, end, size) for first, end, size in zip(bounds, bounds[1:], sizes, strict=False)
     ]
-    return tuple(stage for stage in [Stage("head", 0, head, config.image_size), *body] if len(stage))
+    stages = [stage for stage in [Stage("head", 0, head, config.image_size), *body] if len(stage)]
+    stages[-1] = replace(stages[-1], end=config.epochs)  # epochs that were added later
+    return tuple(stages)
 
 
 def stage_of(config: TrainConfig, epoch: int) -> Stage:
@@ -55,8 +58,12 @@ def stage_of(config: TrainConfig, epoch: int) -> Stage:
 
 
 def phase_epochs(config: TrainConfig, learns: str) -> int:
-    """Return how many epochs the head alone, or the body, learns: the length of its schedule."""
-    return sum(len(stage) for stage in stages_of(config) if stage.learns == learns)
+    """Return how many epochs the head alone, or the body, learns: the length of its schedule.
+
+    Epochs that were added later have a schedule of their own and do not count.
+    """
+    planned = config.planned_epochs or config.epochs
+    return sum(min(stage.end, planned) - stage.first for stage in stages_of(config) if stage.learns == learns)
 
 
 def peak_rate(config: TrainConfig, learns: str) -> float:
@@ -67,8 +74,11 @@ def peak_rate(config: TrainConfig, learns: str) -> float:
 def waited_epochs(config: TrainConfig, *, waited: int, epoch: int) -> int:
     """Return how many epochs count as waiting: early stopping looks at the last stage only.
 
+    Epochs that were added are waited for anew.
+
     Args:
         waited: epochs since the best one.
         epoch: whole epochs done.
     """
-    return min(waited, max(0, epoch - stages_of(config)[-1].first))
+    since = max([stages_of(config)[-1].first, *(first for first, _ in config.extensions)])
+    return min(waited, max(0, epoch - since))
