@@ -23,7 +23,7 @@ from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.plan import BEST, make_plan
 from pipeline.training.train import begin_run, resume, train
 from pipeline.workspace import Workspace
-from tests.training.conftest import write_discs
+from tests.training.small import write_discs
 
 pytestmark = pytest.mark.usefixtures("tiny", "unexported")
 
