@@ -57,8 +57,11 @@ BLOCKS = {
 # Fitted to measured peaks: the share of the counted values that is kept, and the bytes of a step's graph for
 # a million values at 224 pixels (a graph grows with layers, not with pixels).
 _KEPT = {"EfficientNetV2": 0.97, "ConvNeXt": 1.71, "ResNetV2": 0.56}
-_GRAPH_BYTES = {"EfficientNetV2": 13.1e6, "ConvNeXt": 6.5e6, "ResNetV2": 5.8e6}
-_LIBRARY_BYTES = 985e6  # the process with the learning library, and what every graph needs
+_GRAPH_BYTES = {"EfficientNetV2": 16.0e6, "ConvNeXt": 6.5e6, "ResNetV2": 5.8e6}
+_LIBRARY_BYTES = 900e6  # the process with the learning library
+_STEP_BYTES = 85e6  # what every graph of a whole step needs
+_FORWARD_GRAPH = 0.15  # of a graph's bytes, where nothing is kept for the backward pass
+FEATURE_BATCH = 16  # slices at most in a forward pass where features of a frozen backbone are kept
 _FORWARD_SHARE = 0.1  # of a layer's values that live at once where nothing is kept for the backward pass
 _TRAINED_BYTES = 12  # a learning parameter: gradient, two moments, in float32
 # Seconds for a billion multiplications, forward and back, on the two-core reference.
@@ -135,7 +138,8 @@ def memory_of(config: TrainConfig, *, classes: int = 3) -> int:
     learning = _learning_share(config)
     trained = classes * architecture.feature_channels + parameters * (1 - (1 - learning) ** 2.5)
     copies = _TRAINED_BYTES + 4 * (config.ema > 0) + 4 * (config.accumulate > 1)
-    graph = _GRAPH_BYTES[architecture.family] * _COSTS[architecture.name][0] * max(learning, 0.3)
+    graph = _STEP_BYTES + _GRAPH_BYTES[architecture.family] * _COSTS[architecture.name][0]
+    graph *= max(learning, _FORWARD_GRAPH)
     return int(_LIBRARY_BYTES + graph + 4 * parameters + copies * trained + activations_of(config))
 
 
@@ -147,7 +151,9 @@ def activations_of(config: TrainConfig) -> int:
         an_image /= 2
     # Blocks near the top are small: their share of the values falls faster than their share of the blocks.
     kept = _KEPT[architecture.family] * _learning_share(config) ** 1.5
-    return int(an_image * config.batch_size * max(kept, _FORWARD_SHARE))
+    kept_features = config.head_only and config.feature_copies > 0
+    batch = min(FEATURE_BATCH, config.batch_size) if kept_features else config.batch_size
+    return int(an_image * batch * max(kept, _FORWARD_SHARE))
 
 
 def available_memory() -> int:

@@ -30,9 +30,9 @@ from pipeline.cache.store import SliceCache, content_key
 from pipeline.locks import only_one
 from pipeline.training.augment import Changes, draw_changes, network_slice
 from pipeline.training.config import TrainConfig
+from pipeline.training.estimate import FEATURE_BATCH
 
 VERSION = 1  # of the way from slice to features, beside what the key holds
-BATCH = 16  # of the forward pass: small, so that the head alone trains where nothing else fits
 KEPT_FILES = 48  # looks of earlier trainings that stay
 SAVE_SECONDS = 3.0
 
@@ -101,7 +101,7 @@ def compute_features(
                 text = f"Features of the frozen backbone: {before + count:,} of {total:,}"
                 progress(before + count, total, text)
 
-            _fill(path, backbone, cache.array, look, rows, config.image_size, width, tell)
+            _fill(path, backbone, cache.array, look, rows, config, width, tell)
             done += len(rows)
             levels.append(np.load(path, mmap_mode="r"))
         _remove_oldest(folder, kept={f"features-{look.name}-{key}" for look in looks})
@@ -151,7 +151,7 @@ def _fill(
     slices: np.ndarray,
     look: Look,
     rows: np.ndarray,
-    image_size: int,
+    config: TrainConfig,
     width: int,
     tell: Callable[[int], None],
 ) -> None:
@@ -160,13 +160,14 @@ def _fill(
     os.utime(path)  # the least recently used is removed first
     todo = rows[np.asarray(states[rows]) == 0]
     waiting: list[np.ndarray] = []
+    size = min(FEATURE_BATCH, config.batch_size)
     saved = time.monotonic()
     try:
-        for start in range(0, len(todo), BATCH):
-            batch = todo[start : start + BATCH]
-            images = [_seen(slices, row, look, image_size) for row in batch]
+        for start in range(0, len(todo), size):
+            batch = todo[start : start + size]
+            images = [_seen(slices, row, look, config.image_size) for row in batch]
             # Filled up, so that the network is traced for one batch size only.
-            images += images[-1:] * (min(BATCH, len(todo)) - len(images))
+            images += images[-1:] * (min(size, len(todo)) - len(images))
             features[batch] = np.asarray(backbone.predict_on_batch(np.stack(images)))[: len(batch)]
             waiting.append(batch)
             if time.monotonic() - saved > SAVE_SECONDS:

@@ -153,11 +153,11 @@ def _candidates(config: TrainConfig, *, on_gpu: bool) -> Iterator[TrainConfig]:
 def _batches(config: TrainConfig) -> Iterator[TrainConfig]:
     """Yield smaller batches whose averaged gradients are of as many slices."""
     batch, accumulate = config.batch_size, config.accumulate
-    least = 1 if config.freeze_norm or config.head_only else SMALLEST_BATCH
     yield config
+    least = 1 if config.freeze_norm or config.head_only else SMALLEST_BATCH
     while batch // 2 >= least:
         batch, accumulate = batch // 2, accumulate * 2
-        yield _changed(config, batch_size=batch, accumulate=1 if config.head_only else accumulate)
+        yield _changed(config, batch_size=batch, accumulate=accumulate)
 
 
 def _changed(config: TrainConfig, **changes: object) -> TrainConfig:

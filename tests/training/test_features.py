@@ -105,7 +105,7 @@ def test_they_are_computed_once_and_a_stop_costs_a_batch(model, cache, tmp_path,
         compute(model, cache, tmp_path, Quiet(stop_after=3))
     before = len(seen)
     first = compute(model, cache, tmp_path, Quiet())
-    assert before < len(seen) <= 24 + 2 * 40 + room.BATCH
+    assert before < len(seen) <= 24 + 2 * 40 + room.FEATURE_BATCH
     seen.clear()
     again = compute(model, cache, tmp_path, Quiet())
     assert not seen

@@ -63,7 +63,7 @@ def test_then_fewer_blocks_then_the_head_alone():
     assert isinstance(plan.config.unfreeze, int)
     assert plan.config.freeze_norm
     assert "topmost blocks" in plan.sentence
-    head = plan_for(int(memory_of(config(head_only=True, batch_size=1)) / 0.9) + 1, config())
+    head = plan_for(int(memory_of(config(head_only=True, batch_size=1, accumulate=32)) / 0.9) + 1, config())
     assert head.fits
     assert head.config.head_only
     assert "the head alone" in head.sentence
