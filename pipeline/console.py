@@ -138,6 +138,63 @@ def gain_text(found: dict[str, Any]) -> str:
     )
 
 
+def plan_text(rows: list[dict[str, Any]]) -> str:
+    """Say what the trials of a sweep will cost, before they begin."""
+    shown = [
+        {
+            "architecture": row["architecture"],
+            "size": row["image_size"],
+            "seed": str(row["seed"]),
+            "fold": "" if row["fold"] is None else str(row["fold"]),
+            "parameters": f"{row['parameters'] / 1e6:.1f} M",
+            "memory": f"{row['memory'] / 2**30:.1f} GiB",
+            "time, at most": _time(row["seconds"]),
+            "fits": "yes" if row["fits"] else "no: left out",
+        }
+        for row in rows
+    ]
+    total = sum(row["seconds"] for row in rows if row["fits"])
+    largest = max((row["memory"] for row in rows if row["fits"]), default=0)
+    return (
+        f"{table(shown)}\nThose that fit: {_time(total)} one after the other, {largest / 2**30:.1f} GiB at "
+        "the peak. Estimates."
+    )
+
+
+def sweep_text(found: dict[str, Any]) -> str:
+    """Write how a sweep stands as two tables."""
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    def interval(row: dict[str, Any]) -> str:
+        return estimate(row["intervals"]["accuracy"]) if row["intervals"] else number(row["val_accuracy"])
+
+    rows = [
+        {key: row[key] for key in ("trial", "name", "status")}
+        | {key: row[key] for key in found["varied"]}
+        | {"epochs": row["epochs"], "best": row["best_epoch"], "val AUC": number(row["val_auc"])}
+        | {"val accuracy": interval(row), "val loss": number(row["val_loss"])}
+        for row in found["trials"]
+    ]
+    summary = [
+        {key: value for key, value in row.items() if not isinstance(value, dict)}
+        | {
+            figure: f"{row[figure]['mean']:.3f} ({row[figure]['lowest']:.3f} to {row[figure]['highest']:.3f})"
+            for figure in ("val_auc", "val_accuracy")
+        }
+        for row in found["summary"]
+    ]
+    status = ", ".join(f"{count} {name}" for name, count in found["status"].items())
+    text = f"{found['name']} ({found['id']}): {status}\n{table(rows)}"
+    return text + (f"\n\nMean (lowest to highest) of n, on validation:\n{table(summary)}" if summary else "")
+
+
+def _time(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(1, minutes)} min"
+
+
 def _on_one_line(name: str) -> str:
     """Write what a terminal would obey (line ends, escapes) as \\xNN: file names may hold anything.
 

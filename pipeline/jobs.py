@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
 
@@ -49,6 +49,7 @@ AT_ONCE = 1  # queued jobs of a heavy kind that run side by side: memory is what
 HEAVY = frozenset({"train"})
 _HEAVY_SQL = ", ".join(f"'{kind}'" for kind in sorted(HEAVY))
 Direction = Literal["up", "down", "first", "last"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
 
 class QueueError(HilumError):

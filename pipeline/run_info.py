@@ -184,6 +184,24 @@ def forget_local_metrics(database: Path, run_id: str, *, epoch: int, batch: int)
             connection.execute(f"INSERT INTO latest_metrics ({columns}) {latest}", (run_id,))
 
 
+def write_local_tag(database: Path, run_id: str, key: str, value: str) -> None:
+    """Write a tag of a run, replacing its old value."""
+    with open_local(database) as connection, connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", (key, value, run_id)
+        )
+
+
+def write_local_name(database: Path, run_id: str, name: str) -> None:
+    """Give a run another name; MLflow keeps it in two places."""
+    with open_local(database) as connection, connection:
+        connection.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", (name, run_id))
+        connection.execute(
+            "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
+            (name, run_id),
+        )
+
+
 def from_mlflow(run: Any, artifacts: Path) -> RunInfo:
     """Make a RunInfo of what MLflow's client returns."""
     return RunInfo(

@@ -21,17 +21,18 @@ class TensorBoardLog:
 
     def write(self, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
         """Write the metrics of several steps."""
-        from tensorflow import (
-            summary,  # it has TensorBoard's file format; the process has loaded it for training
-        )
+        # It knows the file format; `summary.scalar` would want TensorBoard itself, which need not be here.
+        import tensorflow as tf
 
+        facts = tf.compat.v1.SummaryMetadata(data_class="DATA_CLASS_SCALAR")
+        facts.plugin_data.plugin_name = "scalars"
         for step, values in rows:
             for key, value in values.items():
                 curve, name = _place(key)
                 if curve not in self._writers:
-                    self._writers[curve] = summary.create_file_writer(str(self.folder / curve))
+                    self._writers[curve] = tf.summary.create_file_writer(str(self.folder / curve))
                 with self._writers[curve].as_default():
-                    summary.scalar(name, value, step=step)
+                    tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=facts)
         for writer in self._writers.values():
             writer.flush()
 

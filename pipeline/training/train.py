@@ -20,7 +20,6 @@ from pipeline.training.journal import Journal
 from pipeline.training.memory import ENDING
 from pipeline.training.pausing import PAUSING, check_same_slices, free_reserve, keep_reserve
 from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
-from pipeline.training.search import open_trial
 from pipeline.training.tensorboard import open_log
 from pipeline.workspace import Workspace, atomic_write_json, read_json
 
@@ -122,6 +121,7 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     from pipeline.training import outcome
     from pipeline.training.callbacks import StopSwitch
     from pipeline.training.fit import build_model, exportable, fit_model
+    from pipeline.training.search import open_trial
 
     outcome.write_seen(workspace, run, plan)
     outcome.write_environment(run)
