@@ -26,8 +26,8 @@ METRICS = {
     "images_per_second": "Images/s",
 }
 COLORS: dict[str, Any] = {
-    "running": "blue", "queued": "gray", "finished": "green", "stopped": "orange", "paused": "orange", "failed": "red",
-    "lost": "red",
+    "running": "blue", "queued": "gray", "finished": "green", "stopped": "orange", "paused": "orange",
+    "failed": "red", "lost": "red",
 }  # fmt: skip
 
 
