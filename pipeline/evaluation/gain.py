@@ -44,6 +44,7 @@ class Gain:
     """
 
     run: str
+    key: str
     text: str
     dataset: str
     comparison: Comparison
@@ -104,6 +105,7 @@ def measure_gain(
     losses = [-np.log(np.clip(t.probabilities[np.arange(len(t)), t.y_true], 1e-12, 1)) for t in tables]
     return Gain(
         run=run.name,
+        key=averaging.key,
         text=averaging.text,
         dataset=dataset,
         comparison=compare_predictions(tables[0], tables[1], names=("averaged", "plain")),
@@ -116,7 +118,7 @@ def measure_gain(
 
 def keep_gain(run: RunInfo, gain: Gain) -> None:
     """Keep what was measured with the run, by what was averaged."""
-    atomic_write_json(run.artifacts / FILE, known_gains(run) | {gain.text: gain.to_json()})
+    atomic_write_json(run.artifacts / FILE, known_gains(run) | {gain.key: gain.to_json()})
 
 
 def known_gains(run: RunInfo) -> dict[str, Any]:

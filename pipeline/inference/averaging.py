@@ -52,6 +52,11 @@ class Averaging:
         return self.views == 1 and not self.others
 
     @property
+    def key(self) -> str:
+        """Name the choice, whatever the order of its networks."""
+        return "|".join([str(self.views), *sorted(self.names)])
+
+    @property
     def text(self) -> str:
         """Say it.
 

@@ -204,7 +204,7 @@ class Reference:
                     trained_on=trained_on,
                     **facts,
                 )
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ReferenceDamagedError(
                 f"{path} does not hold a run's reference features ({type(error).__name__}). Restore it from "
                 "a backup, or delete it."
