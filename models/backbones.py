@@ -17,9 +17,17 @@ import numpy as np
 
 from models.registry import Architecture
 
+# How often Keras leaves out the last block of an EfficientNetV2; earlier ones less, in proportion.
+KERAS_DROP_PATH = 0.2
+
 
 def build_backbone(
-    architecture: Architecture, *, image_size: int, channels: int, weights: str | None = None
+    architecture: Architecture,
+    *,
+    image_size: int,
+    channels: int,
+    weights: str | None = None,
+    drop_path: float | None = None,
 ) -> Any:
     """Build image -> features.
 
@@ -28,7 +36,8 @@ def build_backbone(
         image_size: side of the square input, pixels.
         channels: 1 (repeated to three inside the graph) or 3.
         weights: None (random), "imagenet", or the path of a weights file in Keras's own layout for this
-        backbone.
+            backbone.
+        drop_path: see `models.create_model`.
 
     Returns:
         A functional Keras model. Input `image` float32 (batch, image_size, image_size, channels) in [0, 255];
@@ -41,13 +50,27 @@ def build_backbone(
     build = getattr(keras.applications, architecture.name)
     application = build(include_top=False, weights=weights, input_tensor=x)
     if any(isinstance(layer, keras.Model) for layer in application.layers):
-        application = _flatten(application, keep_weights=weights is not None)
+        application = _flatten(application, keep_weights=weights is not None, drop_path=drop_path or 0.0)
+    elif drop_path is not None:
+        for layer in application.layers:
+            if isinstance(layer, keras.layers.Dropout):  # on a path beside a skip connection, all of them
+                layer.rate *= drop_path / KERAS_DROP_PATH
     features = keras.layers.Activation("linear", name="features")(application.output)
     return keras.Model(application.inputs[0], features)
 
 
-def _flatten(model: Any, *, keep_weights: bool) -> Any:
-    """Rebuild ConvNeXt with the layers of its inner Sequentials in their place."""
+def _flatten(model: Any, *, keep_weights: bool, drop_path: float = 0.0) -> Any:
+    """Rebuild ConvNeXt with the layers of its inner Sequentials in their place, and with drop path.
+
+    Keras has a layer for that, but its draws cannot be stored: a resumed run would see others.
+    """
+    paths = [layer.name for layer in model.layers if layer.name.endswith("_identity")]
+    rates = dict(zip(paths, np.linspace(0.0, drop_path, len(paths)).tolist(), strict=True))
+
+    def remake(layer: Any) -> Any:
+        if rate := rates.get(layer.name, 0.0):
+            return keras.layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=layer.name)
+        return _remake(layer)
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
         if not isinstance(layer, keras.Sequential):
@@ -57,7 +80,7 @@ def _flatten(model: Any, *, keep_weights: bool) -> Any:
             x = _remake(inner)(x)
         return x
 
-    flat = keras.models.clone_model(model, clone_function=_remake, call_function=call)
+    flat = keras.models.clone_model(model, clone_function=remake, call_function=call)
     if keep_weights:
         for source, target in zip(_leaves(model), _leaves(flat), strict=True):
             target.set_weights([_depthwise(source, array) for array in source.get_weights()])
@@ -94,6 +117,17 @@ def _leaves(model: Any) -> Iterator[Any]:
             yield from _leaves(layer)
         elif layer.weights:
             yield layer
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Give the layers made inside the block this dtype policy: `float32`, or `mixed_bfloat16`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @contextmanager

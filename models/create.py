@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
-from models.backbones import build_backbone, seeded
+from models.backbones import build_backbone, precision, seeded
 from models.errors import ModelShapeError, WeightsDownloadError, WeightsError
 from models.head import build_head
 from models.registry import MINIMUM_IMAGE_SIZE, Architecture, find_architecture
-from models.weights import load_backbone_weights, resolve_weights
+from models.weights import KERAS_FOLDER, imagenet_file, load_backbone_weights, resolve_weights
 
 
 def create_model(
@@ -22,6 +22,8 @@ def create_model(
     dropout: float = 0.3,
     weights: str = "random",
     seed: int = 0,
+    drop_path: float | None = None,
+    mixed_precision: bool = False,
 ) -> Any:
     """Build a classifier: one flat functional graph with layers `features`, `logits` and `probabilities`.
 
@@ -34,6 +36,10 @@ def create_model(
         weights: `random`; `imagenet` (downloaded by Keras, into the backbone); `phantom` (the backbone that
             ships with Hilum); `file:PATH` (weights only: the head too where it has as many classes).
         seed: of the random weights and of dropout.
+        drop_path: how often in training the last block is left out for a slice, earlier ones less often in
+            proportion to their depth, in [0, 1); None is Keras's own (0.2 in EfficientNetV2, else 0).
+            ResNetV2 has none and takes no notice.
+        mixed_precision: compute in bfloat16 up to the logits; weights stay float32.
 
     Returns:
         keras.Model: float32 (batch, image_size, image_size, channels) in [0, 255] -> probabilities float32
@@ -45,8 +51,8 @@ def create_model(
     architecture = find_architecture(name)
     _check_shape(num_classes=num_classes, image_size=image_size, channels=channels, dropout=dropout)
     source = resolve_weights(weights, architecture)
-    with seeded(seed):
-        backbone = _backbone(architecture, image_size, channels, source.for_keras)
+    with seeded(seed), precision("mixed_bfloat16" if mixed_precision else "float32"):
+        backbone = _backbone(architecture, image_size, channels, source.for_keras, drop_path)
         outputs = build_head(backbone.output, num_classes=num_classes, dropout=dropout)
         model = keras.Model(backbone.inputs[0], outputs, name=architecture.name)
     if source.path is not None:
@@ -54,9 +60,13 @@ def create_model(
     return model
 
 
-def _backbone(architecture: Architecture, image_size: int, channels: int, weights: str | None) -> Any:
+def _backbone(
+    architecture: Architecture, image_size: int, channels: int, weights: str | None, drop_path: float | None
+) -> Any:
     try:
-        return build_backbone(architecture, image_size=image_size, channels=channels, weights=weights)
+        return build_backbone(
+            architecture, image_size=image_size, channels=channels, weights=weights, drop_path=drop_path
+        )
     except Exception as error:
         if weights is None:
             raise
@@ -68,8 +78,10 @@ def _backbone(architecture: Architecture, image_size: int, channels: int, weight
         # Keras's downloader raises a bare Exception with the URL and the reason.
         raise WeightsDownloadError(
             f"The ImageNet weights of {architecture.name} could not be downloaded ({_first_line(error)}). "
-            "Without network, start from a local file (file:PATH), from another run's weights (run:RUN), "
-            "from the weights trained on phantoms (phantom), or from random weights (random)."
+            f"Fetch the file {imagenet_file(architecture)} on a machine with network (the address stands in "
+            f"the brackets) and put it into {KERAS_FOLDER}, or give its path (file:PATH). Or start from "
+            "another run's weights (run:RUN), from those trained on phantoms (phantom), or from random ones "
+            "(random)."
         ) from error
 
 

@@ -25,6 +25,7 @@ from models.registry import HEAD_LAYERS, Architecture
 Arrays = dict[str, list[h5py.Dataset]]
 SUFFIX = ".weights.h5"
 PHANTOM_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo-model"
+KERAS_FOLDER = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 KINDS = "random, imagenet, phantom, run:RUN or file:PATH"
 
 
@@ -40,6 +41,20 @@ class WeightsSource:
 def phantom_weights(architecture: Architecture) -> Path:
     """Return where the weights trained on phantoms lie that ship with Hilum; the file need not exist."""
     return PHANTOM_FOLDER / f"phantom-{architecture.name}{SUFFIX}"
+
+
+def imagenet_file(architecture: Architecture) -> str:
+    """Return what Keras calls the file of the ImageNet backbone, where it keeps and publishes it.
+
+    >>> from models.registry import find_architecture
+    >>> [imagenet_file(find_architecture(name)) for name in ("EfficientNetV2B0", "ConvNeXtTiny")]
+    ['efficientnetv2-b0_notop.h5', 'convnext_tiny_notop.h5']
+    """
+    if architecture.family == "ResNetV2":
+        return f"{architecture.name.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    variant = architecture.name.removeprefix(architecture.family).lower()
+    stem = f"efficientnetv2-{variant}" if architecture.family == "EfficientNetV2" else f"convnext_{variant}"
+    return f"{stem}_notop.h5"
 
 
 def resolve_weights(weights: str, architecture: Architecture) -> WeightsSource:

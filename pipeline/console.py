@@ -109,14 +109,15 @@ def split_text(made: dict[str, Any]) -> str:
     return "\n".join([f"{made['name']} (by {made['group_by']}, {made['hash'][:12]})", parts, *made["notes"]])
 
 
-def evaluation_text(found: dict[str, Any]) -> str:
-    def estimate(value: dict[str, Any]) -> str:
-        if value["value"] is None:
-            return f"not known ({value['reason']})"
-        if value["low"] is None:
-            return f"{value['value']:.3f} ({value['reason']})"
-        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+def estimate(value: dict[str, Any]) -> str:
+    if value["value"] is None:
+        return f"not known ({value['reason']})"
+    if value["low"] is None:
+        return f"{value['value']:.3f} ({value['reason']})"
+    return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
+
+def evaluation_text(found: dict[str, Any]) -> str:
     people = f"{found['patients']} patients" if found["patients"] else "patients unknown"
     people += " known, not those of all slices" if found["patients"] and not found["patients_known"] else ""
     lines = [f"{found['run']} on {found['data']}: {found['n']} slices, {people}, {found['groups']} groups"]
@@ -124,6 +125,11 @@ def evaluation_text(found: dict[str, Any]) -> str:
         lines.append(f"{found['rejected']} of them the input gate would refuse; they are counted here.")
     lines += [f"{key}: {estimate(found[key])}" for key in ("accuracy", "macro_f1")]
     lines += [f"AUC {label}: {estimate(value)}" for label, value in found["auc"].items()]
+    if found["conformal"] is not None:
+        lines.append(
+            f"Conformal sets, promised to hold the right class {found['conformal']['promised']:.0%}:"
+        )
+        lines += [f"  {label}: {estimate(value)}" for label, value in found["conformal"]["coverage"].items()]
     lines += [found["verdict"]["summary"]]
     lines += [
         f"  {line['status']:9}  {line['claim']}: {line['evidence']}" for line in found["verdict"]["lines"]
@@ -142,6 +148,79 @@ def prediction_text(answer: dict[str, Any]) -> str:
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
     return f"{name}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
+
+
+def gain_text(found: dict[str, Any]) -> str:
+    """Say what averaging gained."""
+    auc, ece, loss = found["macro_auc"], found["ece"], found["log_loss"]
+    return "\n".join(
+        [
+            f"{found['run']}, {found['averaging']}, on {found['basis']}:",
+            f"mean AUC {estimate(auc['plain'])} -> {estimate(auc['averaged'])}, "
+            f"difference {estimate(auc['difference'])}",
+            f"log loss {estimate(loss['plain'])} -> {estimate(loss['averaged'])}, "
+            f"difference {estimate(loss['difference'])}",
+            f"calibration error {estimate(ece['plain'])} -> {estimate(ece['averaged'])}",
+            f"{found['notice']}.",
+        ]
+    )
+
+
+def plan_text(rows: list[dict[str, Any]]) -> str:
+    """Say what the trials of a sweep will cost, before they begin."""
+    shown = [
+        {
+            "architecture": row["architecture"],
+            "size": row["image_size"],
+            "seed": str(row["seed"]),
+            "fold": "" if row["fold"] is None else str(row["fold"]),
+            "parameters": f"{row['parameters'] / 1e6:.1f} M",
+            "memory": f"{row['memory'] / 2**30:.1f} GiB",
+            "time, at most": _time(row["seconds"]),
+            "fits": "yes" if row["fits"] else "no: left out",
+        }
+        for row in rows
+    ]
+    total = sum(row["seconds"] for row in rows if row["fits"])
+    largest = max((row["memory"] for row in rows if row["fits"]), default=0)
+    return (
+        f"{table(shown)}\nThose that fit: {_time(total)} one after the other, {largest / 2**30:.1f} GiB at "
+        "the peak. Estimates."
+    )
+
+
+def sweep_text(found: dict[str, Any]) -> str:
+    """Write how a sweep stands as two tables."""
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    def interval(row: dict[str, Any]) -> str:
+        return estimate(row["intervals"]["accuracy"]) if row["intervals"] else number(row["val_accuracy"])
+
+    rows = [
+        {key: row[key] for key in ("trial", "name", "status")}
+        | {key: row[key] for key in found["varied"]}
+        | {"epochs": row["epochs"], "best": row["best_epoch"], "val AUC": number(row["val_auc"])}
+        | {"val accuracy": interval(row), "val loss": number(row["val_loss"])}
+        for row in found["trials"]
+    ]
+    summary = [
+        {key: value for key, value in row.items() if not isinstance(value, dict)}
+        | {
+            figure: f"{row[figure]['mean']:.3f} ({row[figure]['lowest']:.3f} to {row[figure]['highest']:.3f})"
+            for figure in ("val_auc", "val_accuracy")
+        }
+        for row in found["summary"]
+    ]
+    status = ", ".join(f"{count} {name}" for name, count in found["status"].items())
+    text = f"{found['name']} ({found['id']}): {status}\n{table(rows)}"
+    return text + (f"\n\nMean (lowest to highest) of n, on validation:\n{table(summary)}" if summary else "")
+
+
+def _time(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{max(1, minutes)} min"
 
 
 def _on_one_line(name: str) -> str:

@@ -1,116 +1,63 @@
-"""Long work: started in a process of its own, watched, stopped, resumed, queued.
+"""Long work: queued, started in a process of its own, watched, stopped, resumed.
 
-A job is a row in `jobs/jobs.db` (SQLite, WAL). It runs as `python -m pipeline ...` in a session of its own,
-so closing the browser or the dashboard does not end it. The row holds the process and its start time: a
-number that the system has given to another process since is not mistaken for the job. A job whose process is
-gone without a last word is `lost`, never `running`.
+A job runs as `python -m pipeline ...` in a session of its own, so closing the browser or the dashboard does
+not end it. Its row (`job_table`) holds which process it is: a number that the system has given to another
+process since is not mistaken for the job, nor does a clock that is set make it one. A job whose process is
+gone without a last word is `lost`, never `running`; one that a restart of the machine ended goes on when any
+Hilum process next starts, as does what was waiting.
 
-    queued -> running -> finished | stopped | failed | lost        stopped, failed, lost -> queued (resume)
+    queued -> running -> finished | stopped | paused | failed | lost
+    stopped, paused, failed, lost -> queued (resume)
 
 The same verb typed in a shell registers itself, so page and shell show one list.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import psutil
 
 from pipeline.errors import HilumError, user_errors
-from pipeline.progress import JobStopped, Progress, no_progress, show_progress
+from pipeline.job_table import STOP_AFTER_EPOCH, STOP_NOW, Job, JobNotFoundError, JobTable, resuming
+from pipeline.processes import own_key, process_key, process_lives
+from pipeline.progress import JobPaused, JobStopped, Progress, no_progress
+from pipeline.reporter import Reporter
 from pipeline.storage import explained
-from pipeline.workspace import Workspace
 
 __all__ = [
     "Job",
     "JobNotFoundError",
+    "JobPaused",
     "JobStopped",
     "JobStore",
     "Progress",
     "Reporter",
     "no_progress",
-    "process_lives",
 ]
 
 AT_ONCE = 1  # queued jobs of a heavy kind that run side by side: memory is what small machines lack
-HEAVY = frozenset({"train", "sweep"})
-HEARTBEAT_SECONDS = 2.0
-LOG_SECONDS = 5.0  # between two lines of progress where stderr is a file
-_ENDED = ("finished", "stopped", "failed", "lost")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, kind TEXT NOT NULL, title TEXT NOT NULL, argv TEXT NOT NULL, status TEXT NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
-    created REAL NOT NULL, started REAL, ended REAL, heartbeat REAL, pid INTEGER, process_started REAL,
-    stop_asked INTEGER NOT NULL DEFAULT 0, run_id TEXT
-)
-"""
+HEAVY = frozenset({"train"})
+_HEAVY_SQL = ", ".join(f"'{kind}'" for kind in sorted(HEAVY))
+Direction = Literal["up", "down", "first", "last"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
 
-class JobNotFoundError(HilumError):
-    """No job has this id."""
+class QueueError(HilumError):
+    """The queue cannot be changed like this."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row of the job list. Times are seconds since 1970, None where not reached."""
-
-    id: str
-    kind: str
-    title: str
-    argv: list[str]
-    status: str
-    done: int
-    total: int
-    message: str
-    created: float
-    started: float | None
-    ended: float | None
-    heartbeat: float | None
-    pid: int | None
-    process_started: float | None
-    stop_asked: bool
-    run_id: str | None
-    log_path: Path
-
-    @property
-    def active(self) -> bool:
-        """Whether the job waits or runs."""
-        return self.status in ("queued", "running")
-
-    @property
-    def fraction(self) -> float:
-        """Done over total, 0 where the total is unknown."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
-
-
-class JobStore:
-    """The jobs of one workspace. Any number of processes may hold one."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        with self._connect() as connection:
-            connection.execute(_SCHEMA)
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.workspace.jobs_db, timeout=30, isolation_level=None)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode=WAL")
-            yield connection
+class JobStore(JobTable):
+    """The jobs of one workspace, and their queue. Any number of processes may hold one."""
 
     def submit(self, kind: str, argv: Sequence[str], title: str = "", run_id: str | None = None) -> Job:
         """Queue `python -m pipeline --workspace ... *argv` and start it if its turn has come."""
@@ -118,79 +65,101 @@ class JobStore:
         self.pump()
         return self.get(job_id)
 
-    def list(self, kind: str | None = None) -> list[Job]:
-        """Return all jobs, newest first, with the dead found out."""
-        self._mark_lost()
-        with self._connect() as connection:
-            rows = connection.execute("SELECT * FROM jobs ORDER BY created DESC").fetchall()
-        jobs = [self._job(row) for row in rows]
-        return [job for job in jobs if kind is None or job.kind == kind]
+    def stop(self, job_id: str, *, after_epoch: bool = False) -> None:
+        """Ask a job to stop at its next step, or after its epoch; a queued one stops at once.
 
-    def get(self, job_id: str) -> Job:
-        """Return one job, by id or unambiguous beginning of it.
-
-        Raises:
-            JobNotFoundError: none or several begin so.
+        Asking twice does no harm, and who asks for `after_epoch` takes nobody's wish to stop now back.
         """
-        self._mark_lost()
-        with self._connect() as connection:
-            rows = connection.execute(
-                "SELECT * FROM jobs WHERE substr(id, 1, length(?)) = ?", (job_id, job_id)
-            ).fetchall()
-        if len(rows) != 1:
-            raise JobNotFoundError(
-                f"{'No job' if not rows else 'More than one job'} begins with {job_id!r}. "
-                "`python -m pipeline jobs` lists them."
-            )
-        return self._job(rows[0])
-
-    def stop(self, job_id: str) -> None:
-        """Ask a job to stop at its next step; a queued one stops at once. Asking twice does no harm."""
         job = self.get(job_id)
+        later = after_epoch and job.kind == "train"
         with self._connect() as connection:
             connection.execute(
-                "UPDATE jobs SET status = 'stopped', ended = ? WHERE id = ? AND status = 'queued'",
+                "UPDATE jobs SET status = 'stopped', ended = ?, message = 'Taken out of the queue.' "
+                "WHERE id = ? AND status = 'queued'",
                 (time.time(), job.id),
             )
             connection.execute(
-                "UPDATE jobs SET stop_asked = 1 WHERE id = ? AND status = 'running'", (job.id,)
+                "UPDATE jobs SET stop_asked = ? WHERE id = ? AND status = 'running' AND stop_asked <> ?",
+                (STOP_AFTER_EPOCH if later else STOP_NOW, job.id, STOP_NOW),
             )
 
     def kill(self, job_id: str) -> None:
         """End a running job's processes at once. What it had written stays; it shows as stopped."""
         job = self.get(job_id)
-        if job.status == "running" and process_lives(job.pid, job.process_started) and job.pid is not None:
+        if job.status == "running" and process_lives(job.pid, job.process_key) and job.pid is not None:
+            self._end(job.id, "stopped", "Ended at once on request.")
             if os.name == "posix" and os.getpgid(job.pid) == job.pid:
                 os.killpg(job.pid, signal.SIGKILL)
             else:
                 psutil.Process(job.pid).kill()
-            self._end(job.id, "stopped", "Ended at once on request.")
 
     def resume(self, job_id: str, argv: Sequence[str] | None = None) -> Job:
-        """Queue an ended job again, with other arguments where `argv` is given."""
+        """Queue an ended job again, as the last, with other arguments where `argv` is given."""
         job = self.get(job_id)
-        if not job.active:
-            with self._connect() as connection:
+        with self._connect() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # two may press at once: the job is queued once
+            row = connection.execute("SELECT status FROM jobs WHERE id = ?", (job.id,)).fetchone()
+            if row is not None and row["status"] not in ("queued", "running"):
+                self._requeue(connection, job, argv or resuming(job))
                 connection.execute(
-                    "UPDATE jobs SET status = 'queued', argv = ?, stop_asked = 0, started = NULL, "
-                    "ended = NULL, pid = NULL, message = '' WHERE id = ?",
-                    (json.dumps(list(argv or job.argv)), job.id),
+                    "UPDATE jobs SET restarts = 0, place = (SELECT max(place) + 1 FROM jobs) WHERE id = ?",
+                    (job.id,),
                 )
-            self.pump()
+            connection.execute("COMMIT")
+        self.pump()
         return self.get(job.id)
 
-    def remove(self, job_id: str) -> None:
-        """Forget an ended job and its log."""
-        job = self.get(job_id)
-        if not job.active:
-            with self._connect() as connection:
-                connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-            job.log_path.unlink(missing_ok=True)
+    def queue(self) -> list[Job]:
+        """Return what waits, in the order in which it will start."""
+        return sorted((job for job in self.list() if job.status == "queued"), key=lambda job: job.place)
 
-    def set_run(self, job_id: str, run_id: str) -> None:
-        """Say which run this job trains."""
+    def move(self, job_id: str, direction: Direction) -> None:
+        """Let a waiting job change places with its neighbour, or with all before or after it.
+
+        Raises:
+            QueueError: it does not wait (any more).
+        """
+        wanted = self.get(job_id).id
         with self._connect() as connection:
-            connection.execute("UPDATE jobs SET run_id = ? WHERE id = ?", (run_id, job_id))
+            connection.execute("BEGIN IMMEDIATE")
+            rows = connection.execute(
+                "SELECT id, place FROM jobs WHERE status = 'queued' ORDER BY place, rowid"
+            )
+            places = {row["id"]: row["place"] for row in rows}
+            order = list(places)
+            if wanted not in places:
+                connection.execute("ROLLBACK")
+                raise QueueError(
+                    f"The job {wanted} does not wait (it is {self.get(wanted).status}), so it has no place."
+                )
+            was = order.index(wanted)
+            order.remove(wanted)
+            goal = {"up": max(0, was - 1), "down": was + 1, "first": 0, "last": len(order)}[direction]
+            order.insert(goal, wanted)
+            for job_id, place in zip(order, sorted(places.values()), strict=True):
+                connection.execute("UPDATE jobs SET place = ? WHERE id = ?", (place, job_id))
+            connection.execute("COMMIT")
+
+    @property
+    def at_once(self) -> int:
+        """How many trainings of the queue run side by side."""
+        with self._connect() as connection:
+            row = connection.execute("SELECT value FROM settings WHERE key = 'at_once'").fetchone()
+        return int(row["value"]) if row is not None else AT_ONCE
+
+    def set_at_once(self, count: int) -> None:
+        """Set how many trainings of this workspace's queue run side by side.
+
+        Raises:
+            QueueError: fewer than one.
+        """
+        if count < 1:
+            raise QueueError(
+                f"At least one training runs at once; {count} came. To hold the queue, stop its jobs."
+            )
+        with self._connect() as connection:
+            connection.execute("INSERT OR REPLACE INTO settings VALUES ('at_once', ?)", (str(count),))
+        self.pump()
 
     def pump(self) -> None:
         """Start queued jobs whose turn has come.
@@ -202,22 +171,22 @@ class JobStore:
             self._spawn(self.get(job_id))
 
     def _claim(self) -> str | None:
-        """Mark the oldest startable queued job as running; one transaction, so no two processes take it."""
-        heavy = ", ".join(f"'{kind}'" for kind in sorted(HEAVY))
+        """Mark the first startable queued job as running; one transaction, so no two processes take it."""
+        at_once = self.at_once
         with self._connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             row = connection.execute(
-                f"SELECT id FROM jobs WHERE status = 'queued' AND (kind NOT IN ({heavy}) OR "
-                f"(SELECT count(*) FROM jobs WHERE status = 'running' AND kind IN ({heavy})) < ?) "
-                "ORDER BY created LIMIT 1",
-                (AT_ONCE,),
+                f"SELECT id FROM jobs WHERE status = 'queued' AND (kind NOT IN ({_HEAVY_SQL}) OR "
+                f"(SELECT count(*) FROM jobs WHERE status = 'running' AND kind IN ({_HEAVY_SQL})) < ?) "
+                "ORDER BY place, rowid LIMIT 1",
+                (at_once,),
             ).fetchone()
             if row is not None:
                 now = time.time()
                 connection.execute(
                     "UPDATE jobs SET status = 'running', started = ?, heartbeat = ?, pid = ?, "
-                    "process_started = ? WHERE id = ?",
-                    (now, now, os.getpid(), _own_start(), row["id"]),
+                    "process_key = ? WHERE id = ?",
+                    (now, now, os.getpid(), own_key(), row["id"]),
                 )
             connection.execute("COMMIT")
         return row["id"] if row is not None else None
@@ -225,41 +194,55 @@ class JobStore:
     def _spawn(self, job: Job) -> None:
         command = [sys.executable, "-m", "pipeline", "--workspace", str(self.workspace.root), *job.argv]
         environment = os.environ | {"HILUM_JOB": job.id, "PYTHONUNBUFFERED": "1"}
-        with job.log_path.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=Path(__file__).resolve().parent.parent,
-                start_new_session=True,
-            )
-        threading.Thread(target=process.wait, daemon=True).start()  # so that no zombie stays
         try:
-            started = psutil.Process(process.pid).create_time()
-        except psutil.NoSuchProcess:
-            started = time.time()
+            with job.log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    cwd=Path(__file__).resolve().parent.parent,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._end(
+                job.id, "paused", f"Its process could not be started ({error.strerror}). Resume it later."
+            )
+            return
+        key = process_key(process.pid)
         with self._connect() as connection:
             connection.execute(
-                "UPDATE jobs SET pid = ?, process_started = ? WHERE id = ? AND status = 'running'",
-                (process.pid, started, job.id),
+                "UPDATE jobs SET pid = ?, process_key = ? WHERE id = ? AND status = 'running'",
+                (process.pid, key, job.id),
             )
+        threading.Thread(target=self._wait, args=(job.id, process), daemon=True).start()
+
+    def _wait(self, job_id: str, process: subprocess.Popen[bytes]) -> None:
+        """Wait for a started process, so that no zombie stays; say by what signal it was ended, if so."""
+        code = process.wait()
+        if code == -getattr(signal, "SIGKILL", 9):
+            with self._connect() as connection:
+                connection.execute(
+                    "UPDATE jobs SET status = 'lost', ended = ?, message = ? "
+                    "WHERE id = ? AND pid = ? AND status IN ('running', 'lost')",
+                    (time.time(), KILLED, job_id, process.pid),
+                )
 
     @contextmanager
     def reporting(self, kind: str, argv: Sequence[str], title: str = "") -> Iterator[Reporter]:
         """Be the job: the one named by HILUM_JOB, else a new one for a verb typed in a shell.
 
-        The block's end sets the status: finished, stopped (JobStopped, Ctrl-C, SIGTERM) or failed.
+        The block's end sets the status: finished, stopped (JobStopped, Ctrl-C, SIGTERM), paused or failed.
         """
         job_id = os.environ.pop("HILUM_JOB", None)
         if job_id is None:
             job_id = self._insert(kind, argv, title, status="running")
         with self._connect() as connection:
             connection.execute(
-                "UPDATE jobs SET status = 'running', pid = ?, process_started = ?, started = ?, "
+                "UPDATE jobs SET status = 'running', pid = ?, process_key = ?, started = ?, "
                 "heartbeat = ? WHERE id = ?",
-                (os.getpid(), _own_start(), time.time(), time.time(), job_id),
+                (os.getpid(), own_key(), time.time(), time.time(), job_id),
             )
         reporter = Reporter(self, job_id)
         previous = _on_terminate(reporter)
@@ -269,6 +252,9 @@ class JobStore:
             self._end(job_id, "finished", reporter.message)
         except (JobStopped, KeyboardInterrupt):
             self._end(job_id, "stopped", reporter.message or "Stopped on request.")
+            raise
+        except JobPaused as paused:
+            self._end(job_id, "paused", str(paused))
             raise
         except user_errors() as error:
             self._end(job_id, "failed", str(error))
@@ -283,124 +269,12 @@ class JobStore:
                 signal.signal(signal.SIGTERM, previous)
             self.pump()
 
-    def fail(self, job_id: str, message: str) -> None:
-        """Say that a job ended before its work began, and why."""
-        self._end(job_id, "failed", message)
 
-    def _insert(
-        self, kind: str, argv: Sequence[str], title: str, *, status: str, run_id: str | None = None
-    ) -> str:
-        job_id = time.strftime("%y%m%d-%H%M%S-") + secrets.token_hex(2)
-        now = time.time()
-        with self._connect() as connection:
-            connection.execute(
-                "INSERT INTO jobs (id, kind, title, argv, status, created, heartbeat, pid, "
-                "process_started, run_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    job_id,
-                    kind,
-                    title or kind,
-                    json.dumps(list(argv)),
-                    status,
-                    now,
-                    now,
-                    os.getpid(),
-                    _own_start(),
-                )
-                + (run_id,),
-            )
-        return job_id
-
-    def _report(self, job_id: str, done: int, total: int, message: str) -> None:
-        with self._connect() as connection:
-            connection.execute(
-                "UPDATE jobs SET done = ?, total = ?, message = ?, heartbeat = ? WHERE id = ?",
-                (done, total, message, time.time(), job_id),
-            )
-
-    def _beat(self, job_id: str) -> bool:
-        """Show that the job lives; return whether the user asked it to stop."""
-        with self._connect() as connection:
-            connection.execute("UPDATE jobs SET heartbeat = ? WHERE id = ?", (time.time(), job_id))
-            row = connection.execute("SELECT stop_asked FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        return bool(row and row["stop_asked"])
-
-    def _end(self, job_id: str, status: str, message: str) -> None:
-        with self._connect() as connection:
-            connection.execute(
-                "UPDATE jobs SET status = ?, message = ?, ended = ? WHERE id = ?",
-                (status, message, time.time(), job_id),
-            )
-
-    def _mark_lost(self) -> None:
-        with self._connect() as connection:
-            rows = connection.execute(
-                "SELECT id, pid, process_started FROM jobs WHERE status = 'running'"
-            ).fetchall()
-            dead = [row["id"] for row in rows if not process_lives(row["pid"], row["process_started"])]
-            for job_id in dead:
-                connection.execute(
-                    "UPDATE jobs SET status = 'lost', ended = heartbeat, "
-                    "message = 'Its process is gone without a last word; it can be resumed.' "
-                    "WHERE id = ? AND status = 'running'",
-                    (job_id,),
-                )
-
-    def _job(self, row: sqlite3.Row) -> Job:
-        values: dict[str, Any] = dict(row)
-        values["argv"] = json.loads(values["argv"])
-        values["stop_asked"] = bool(values["stop_asked"])
-        return Job(**values, log_path=self.workspace.job_logs / f"{row['id']}.txt")
-
-
-class Reporter:
-    """The `Progress` of a job: writes four times a second and at turns, raises JobStopped when asked to."""
-
-    def __init__(self, store: JobStore, job_id: str) -> None:
-        self.job_id = job_id
-        self.message = ""
-        self.stop_asked = threading.Event()
-        self._store = store
-        self._written = self._shown = 0.0
-
-    def __call__(self, done: int, total: int, message: str = "") -> None:
-        begins = done == 0 and message not in ("", self.message)  # a stretch that may be silent for long
-        self.message = message or self.message
-        now = time.monotonic()
-        turning = done >= total or begins
-        if now - self._written >= 0.25 or turning:
-            self._written = now
-            self._store._report(self.job_id, int(done), int(total), self.message)
-        if now - self._shown >= (0.25 if sys.stderr.isatty() else LOG_SECONDS) or turning:
-            self._shown = now
-            show_progress(done, total, self.message)
-        if self.stop_asked.is_set():
-            raise JobStopped(f"Stopped on request after {done} of {total}.")
-
-    def set_run(self, run_id: str) -> None:
-        """Say which run this job trains."""
-        self._store.set_run(self.job_id, run_id)
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Keep the heartbeat going, and look for the request to stop, while the block runs."""
-        done = threading.Event()
-
-        def beat() -> None:
-            while not done.wait(HEARTBEAT_SECONDS / 2):
-                try:
-                    if self._store._beat(self.job_id):
-                        self.stop_asked.set()
-                except sqlite3.OperationalError:
-                    continue  # a full disk or a long lock: the next beat tries again
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join(timeout=2 * HEARTBEAT_SECONDS)
+KILLED = (
+    "Its process was ended from outside (signal 9), as the system does when memory runs out. What it kept "
+    "is there. Close other programs, or take less memory (a smaller batch or image size), and resume it or "
+    "start it anew."
+)
 
 
 def _on_terminate(reporter: Reporter) -> Any:
@@ -408,22 +282,3 @@ def _on_terminate(reporter: Reporter) -> Any:
     if threading.current_thread() is not threading.main_thread():
         return None
     return signal.signal(signal.SIGTERM, lambda *_: reporter.stop_asked.set())
-
-
-def _own_start() -> float:
-    return float(psutil.Process().create_time())
-
-
-def process_lives(pid: int | None, started: float | None) -> bool:
-    """Return whether process `pid` still is the one that started at `started` (seconds since 1970)."""
-    if pid is None:
-        return False
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and (
-            started is None or abs(process.create_time() - started) < 1.0
-        )
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True

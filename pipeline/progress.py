@@ -5,9 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
+from pipeline.errors import HilumError
+
 
 class JobStopped(Exception):
     """The user asked this job to stop; raised inside the job, at its next report of progress."""
+
+
+class JobPaused(HilumError):
+    """A job cannot go on for now (no room, no data); what it has is kept, and `resume` goes on from there."""
 
 
 class Progress(Protocol):

@@ -21,6 +21,12 @@ EXPERIMENT = "hilum"
 BATCH_PREFIX = "batch."  # metrics whose step counts batches; all others count epochs
 STATUS = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "RUNNING": "running"}
 STATUS |= {"SCHEDULED": "queued"}
+PAUSED_TAG = "hilum.paused"  # why a run waits for room or data; MLflow knows no such status
+EPOCHS_TAG = "hilum.epochs"  # of a run that was extended: MLflow's parameters are written once
+NOTE_TAG = "mlflow.note.content"  # MLflow's own page shows it as the description
+STAR_TAG = "hilum.star"
+ARCHIVED_TAG = "hilum.archived"
+SWEEP_TAG = "hilum.sweep"
 
 
 class RunFileMissingError(HilumError):
@@ -32,7 +38,7 @@ class RunInfo:
     """One run as it stands now.
 
     Attributes:
-        status: `queued running finished stopped failed lost`; `lost` is a run whose process is gone.
+        status: `queued running finished stopped paused failed lost`; `lost` is a run whose process is gone.
         metrics: the last value of each metric by epoch.
         artifacts: the folder of its files on this machine.
     """
@@ -46,6 +52,26 @@ class RunInfo:
     metrics: dict[str, float]
     artifacts: Path
     ended: datetime | None = field(default=None)
+
+    @property
+    def note(self) -> str:
+        """What the user wrote about it."""
+        return self.tags.get(NOTE_TAG, "")
+
+    @property
+    def starred(self) -> bool:
+        """Whether the user marked it."""
+        return self.tags.get(STAR_TAG) == "true"
+
+    @property
+    def archived(self) -> bool:
+        """Whether the user put it away: tables leave it out, nothing is deleted."""
+        return self.tags.get(ARCHIVED_TAG) == "true"
+
+    @property
+    def sweep(self) -> str | None:
+        """The sweep that it is a trial of."""
+        return self.tags.get(SWEEP_TAG)
 
     @property
     def class_names(self) -> list[str]:
@@ -112,9 +138,9 @@ def read_local_runs(database: Path, artifacts: Callable[[str], Path]) -> list[Ru
         RunInfo(
             id=run_id,
             name=name,
-            status=STATUS[status],
+            status=_status(status, found["tags"].get(run_id, {})),
             created=_time(started),
-            params=found["params"].get(run_id, {}),
+            params=_params(found["params"].get(run_id, {}), found["tags"].get(run_id, {})),
             tags=found["tags"].get(run_id, {}),
             metrics=_by_epoch(found["latest_metrics"].get(run_id, {})),
             artifacts=artifacts(run_id),
@@ -140,19 +166,64 @@ def read_local_metrics(database: Path, run_id: str) -> list[tuple[str, int, floa
         ).fetchall()
 
 
+def forget_local_metrics(database: Path, run_id: str, *, epoch: int, batch: int) -> None:
+    """Remove the metrics of a run beyond an epoch, and those by batch beyond a batch."""
+    latest = (
+        "SELECT run_uuid, key, value, timestamp, step, is_nan FROM (SELECT *, row_number() OVER "
+        "(PARTITION BY key ORDER BY step DESC, timestamp DESC, value DESC) AS newest FROM metrics "
+        "WHERE run_uuid = ?) WHERE newest = 1"
+    )
+    with open_local(database) as connection, connection:
+        gone = connection.execute(
+            "DELETE FROM metrics WHERE run_uuid = ? AND step > CASE WHEN key LIKE ? THEN ? ELSE ? END",
+            (run_id, f"{BATCH_PREFIX}%", batch, epoch),
+        )
+        if gone.rowcount:
+            connection.execute("DELETE FROM latest_metrics WHERE run_uuid = ?", (run_id,))
+            columns = "run_uuid, key, value, timestamp, step, is_nan"
+            connection.execute(f"INSERT INTO latest_metrics ({columns}) {latest}", (run_id,))
+
+
+def write_local_tag(database: Path, run_id: str, key: str, value: str) -> None:
+    """Write a tag of a run, replacing its old value."""
+    with open_local(database) as connection, connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", (key, value, run_id)
+        )
+
+
+def write_local_name(database: Path, run_id: str, name: str) -> None:
+    """Give a run another name; MLflow keeps it in two places."""
+    with open_local(database) as connection, connection:
+        connection.execute("UPDATE runs SET name = ? WHERE run_uuid = ?", (name, run_id))
+        connection.execute(
+            "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
+            (name, run_id),
+        )
+
+
 def from_mlflow(run: Any, artifacts: Path) -> RunInfo:
     """Make a RunInfo of what MLflow's client returns."""
     return RunInfo(
         id=run.info.run_id,
         name=run.info.run_name,
-        status=STATUS[run.info.status],
+        status=_status(run.info.status, run.data.tags),
         created=_time(run.info.start_time),
-        params=dict(run.data.params),
+        params=_params(run.data.params, run.data.tags),
         tags=dict(run.data.tags),
         metrics=_by_epoch(run.data.metrics),
         artifacts=artifacts,
         ended=_time(run.info.end_time) if run.info.end_time else None,
     )
+
+
+def _status(name: str, tags: Mapping[str, str]) -> str:
+    return "paused" if name == "KILLED" and PAUSED_TAG in tags else STATUS[name]
+
+
+def _params(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
+    extended = {"epochs": tags[EPOCHS_TAG]} if EPOCHS_TAG in tags else {}
+    return {**params, **extended}
 
 
 def _by_epoch(metrics: Mapping[str, float]) -> dict[str, float]:

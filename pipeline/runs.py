@@ -22,23 +22,27 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 
 from pipeline.errors import HilumError
-from pipeline.jobs import JobNotFoundError, JobStore, process_lives
+from pipeline.jobs import Job, JobStore
 from pipeline.locks import only_one
+from pipeline.processes import own_key, process_lives
 from pipeline.run_info import (
     BATCH_PREFIX,
     EXPERIMENT,
+    PAUSED_TAG,
     STATUS,
     RunFileMissingError,
     RunInfo,
+    forget_local_metrics,
     from_mlflow,
     open_local,
     read_local_metrics,
     read_local_runs,
+    write_local_name,
+    write_local_tag,
 )
-from pipeline.workspace import Workspace
+from pipeline.workspace import Workspace, checked_name
 
 __all__ = ["BATCH_PREFIX", "JOB_TAG", "RunFileMissingError", "RunInfo", "RunNotFoundError", "RunStore"]
 
@@ -50,6 +54,10 @@ _LOG = logging.getLogger("hilum.runs")
 
 class RunNotFoundError(HilumError):
     """No run, or more than one, answers to this text."""
+
+
+class NameTakenError(HilumError):
+    """Another run has this name."""
 
 
 class RunStore:
@@ -75,7 +83,8 @@ class RunStore:
             found = [from_mlflow(run, self.artifacts(run.info.run_id)) for run in self._search()]
         else:
             found = read_local_runs(self._database, self.artifacts)
-        return [self._with_true_status(run) for run in found]
+        jobs = {job.id: job for job in JobStore(self.workspace).list()} if found else {}
+        return [_with_true_status(run, jobs) for run in found]
 
     def find(self, text: str) -> RunInfo:
         """Return the run with this id, beginning of an id, or name; `demo` is the newest demo model.
@@ -126,8 +135,13 @@ class RunStore:
         client = self._client()
         for key, value in _own_tags({}, job_id).items():
             client.set_tag(run_id, key, value)
-        client.update_run(run_id, status="RUNNING")
+        self._go_on(client, run_id)
         return self.find(run_id)
+
+    def _go_on(self, client: Any, run_id: str) -> None:
+        if PAUSED_TAG in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, PAUSED_TAG)
+        client.update_run(run_id, status="RUNNING")
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Write parameters; a parameter is written once."""
@@ -149,13 +163,54 @@ class RunStore:
         for start in range(0, len(values), 1000):  # MLflow's limit
             self._client().log_batch(run_id, metrics=values[start : start + 1000])
 
+    def forget_after(self, run_id: str, *, epoch: int, batch: int) -> None:
+        """Remove metrics of later epochs and batches, which a resumed training will write again.
+
+        On a server they stay, and the newer value of a step counts: MLflow's client removes none.
+        """
+        if not self.server:
+            forget_local_metrics(self._database, run_id, epoch=epoch, batch=batch)
+
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Write a tag, replacing its old value."""
         self._client().set_tag(run_id, key, value)
 
-    def finish(self, run_id: str, status: str = "finished") -> None:
-        """End a run as `finished`, `stopped` or `failed`; with a server, send its files there first."""
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name.
+
+        Raises:
+            InvalidNameError: it cannot be a name.
+            NameTakenError: another run has it: a name finds one run.
+        """
+        checked_name(name)
+        others = [run.id for run in self.list() if run.name == name and run.id != run_id]
+        if others:
+            raise NameTakenError(f"The run {others[0][:8]} is called {name!r} already. Choose another name.")
+        if self.server:
+            self._client().update_run(run_id, name=name)
+        else:
+            write_local_name(self._database, run_id, name)
+
+    def label(self, run_id: str, key: str, value: str) -> None:
+        """Write what the user says of a run: NOTE_TAG, STAR_TAG (`true` or empty), ARCHIVED_TAG likewise.
+
+        On a local store without MLflow's client, whose import a page would have to wait for.
+        """
+        if self.server:
+            self._client().set_tag(run_id, key, value)
+        else:
+            write_local_tag(self._database, run_id, key, value)
+
+    def finish(self, run_id: str, status: str = "finished", *, reason: str = "") -> None:
+        """End a run; with a server, send its files there first.
+
+        Args:
+            status: `finished`, `stopped`, `failed`, or `paused` with the reason.
+        """
         client = self._client()
+        if status == "paused":
+            client.set_tag(run_id, PAUSED_TAG, reason or "paused")
+            status = "stopped"
         if self.server:
             client.log_artifacts(run_id, str(self.artifacts(run_id)))
         client.set_terminated(run_id, status=_TO_MLFLOW[status])
@@ -181,19 +236,6 @@ class RunStore:
             keys = client.get_run(run_id).data.metrics
             return [(m.key, m.step, m.value) for key in keys for m in client.get_metric_history(run_id, key)]
         return read_local_metrics(self._database, run_id)
-
-    def _with_true_status(self, run: RunInfo) -> RunInfo:
-        """A process that was killed could not say so: ask its job, then the system."""
-        if run.status != "running":
-            return run
-        if (job_id := run.tags.get(JOB_TAG)) is not None:
-            try:
-                return replace(run, status=JobStore(self.workspace).get(job_id).status)
-            except JobNotFoundError:
-                pass  # its row was removed from the list, or the run came from another workspace
-        if (process := run.tags.get(_PROCESS_TAG)) is None:
-            return replace(run, status="queued")
-        return run if _process_lives(process) else replace(run, status="lost")
 
     def _fetched(self, run: RunInfo) -> RunInfo:
         """Bring the files of a server's run to this machine, once."""
@@ -240,8 +282,22 @@ def _new_client(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
+def _with_true_status(run: RunInfo, jobs: Mapping[str, Job]) -> RunInfo:
+    """A process that was killed could not say so, and no run knows that it is queued again: ask its job."""
+    job = jobs.get(run.tags.get(JOB_TAG, ""))
+    if run.status != "running":
+        waits = job is not None and job.run_id == run.id and job.status == "queued"
+        return replace(run, status="queued") if waits else run
+    if job is not None:
+        return replace(run, status=job.status)
+    # Its row was removed from the list, or the run came from another workspace.
+    if (process := run.tags.get(_PROCESS_TAG)) is None:
+        return replace(run, status="queued")
+    return run if _process_lives(process) else replace(run, status="lost")
+
+
 def _own_tags(tags: Mapping[str, str], job_id: str | None) -> dict[str, str]:
-    process = f"{platform.node()}|{os.getpid()}|{psutil.Process().create_time():.2f}"
+    process = f"{platform.node()}|{os.getpid()}|{own_key()}"
     return {**tags, _PROCESS_TAG: process} | ({JOB_TAG: job_id} if job_id else {})
 
 
@@ -251,7 +307,7 @@ def _process_lives(tag: str) -> bool:
     pid, _, started = rest.partition("|")
     if node != platform.node():
         return bool(node)
-    return pid.isdecimal() and process_lives(int(pid), float(started or 0))
+    return pid.isdecimal() and process_lives(int(pid), started)
 
 
 def _warn_of_inherited_uri() -> None:

@@ -92,7 +92,7 @@ def test_a_killed_job_is_lost_and_not_running(store, workspace):
 def test_a_process_number_given_to_another_process_is_not_the_job(store):
     job_id = store._insert("index", [], "", status="running")
     with store._connect() as connection:
-        connection.execute("UPDATE jobs SET process_started = process_started - 1000 WHERE id = ?", (job_id,))
+        connection.execute("UPDATE jobs SET process_key = process_key || '0' WHERE id = ?", (job_id,))
     assert store.get(job_id).status == "lost"
 
 

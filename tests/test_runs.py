@@ -10,8 +10,10 @@ import time
 
 import pytest
 
-from pipeline.runs import RunFileMissingError, RunNotFoundError, RunStore
-from pipeline.workspace import Workspace, atomic_write_json
+from pipeline.differences import what_differs
+from pipeline.run_info import ARCHIVED_TAG, NOTE_TAG, PAUSED_TAG, STAR_TAG
+from pipeline.runs import NameTakenError, RunFileMissingError, RunNotFoundError, RunStore
+from pipeline.workspace import InvalidNameError, Workspace, atomic_write_json
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +151,62 @@ def test_reading_runs_loads_no_mlflow(store):
         [sys.executable, "-c", code, str(store.workspace.root)], capture_output=True, text=True
     )
     assert read.stdout.split() == ["False"]
+
+
+def test_name_note_star_and_archive_are_what_mlflow_shows(store):
+    run = store.create("plain", {}, {})
+    store.rename(run.id, "chosen")
+    store.label(run.id, NOTE_TAG, "the one with fewer heads")
+    store.label(run.id, STAR_TAG, "true")
+    store.label(run.id, ARCHIVED_TAG, "true")
+    found = store.find("chosen")
+    assert (found.id, found.note, found.starred, found.archived) == (
+        run.id, "the one with fewer heads", True, True,
+    )  # fmt: skip
+    theirs = store._client().get_run(run.id)
+    assert theirs.info.run_name == "chosen"
+    assert theirs.data.tags["mlflow.note.content"] == "the one with fewer heads"
+    store.label(run.id, ARCHIVED_TAG, "")
+    assert not store.find("chosen").archived
+
+
+def test_a_name_finds_one_run(store):
+    store.create("taken", {}, {})
+    other = store.create("other", {}, {})
+    with pytest.raises(NameTakenError, match="Choose another"):
+        store.rename(other.id, "taken")
+    with pytest.raises(InvalidNameError):
+        store.rename(other.id, "a/b")
+    store.rename(other.id, "other")
+
+
+def test_a_paused_run_keeps_its_reason_until_it_goes_on(store):
+    run = store.create("pause", {}, {})
+    store.finish(run.id, "paused", reason="The disk is full.")
+    assert (store.find("pause").status, store.find("pause").tags[PAUSED_TAG]) == (
+        "paused",
+        "The disk is full.",
+    )
+    assert store.reopen(run.id).status == "running"
+    store.finish(run.id, "stopped")
+    assert store.find("pause").status == "stopped"
+
+
+def test_what_a_resumed_training_writes_again_is_forgotten(store):
+    run = store.create("again", {}, {})
+    store.log_steps(run.id, [(step, {"batch.loss": 1.0 * step}) for step in range(1, 11)])
+    store.log_steps(run.id, [(step, {"val_auc": 0.1 * step}) for step in range(1, 4)])
+    store.forget_after(run.id, epoch=2, batch=7)
+    assert store.history(run.id)["step"].tolist() == [1, 2]
+    assert store.history(run.id, by="batch")["step"].tolist() == list(range(1, 8))
+    assert store.find("again").metrics == {"val_auc": 0.2}
+    assert store._client().get_run(run.id).data.metrics == {"val_auc": 0.2, "batch.loss": 7.0}
+
+
+def test_a_comparison_shows_only_what_differs(store):
+    common = {"dataset": "d", "recipe": "hilum", "steps_per_epoch": 3}
+    one = store.create("one-a", common | {"seed": 0, "split": "a", "split_hash": "x"}, {})
+    other = store.create("one-b", common | {"seed": 1, "split": "a", "split_hash": "y", "ema": 0.9}, {})
+    differs = what_differs([one, other])
+    assert differs == {"ema": [None, "0.9"], "seed": ["0", "1"], "split_hash": ["x", "y"]}
+    assert what_differs([one, one]) == {}

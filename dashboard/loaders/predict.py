@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pipeline.runs import RunInfo
 
 _SESSION = "predict.uploads"
+Averaged = tuple[int, tuple[str, ...]]
+"""Views of the slice, and the ids of further runs, that an answer is averaged over."""
+PLAIN: Averaged = (1, ())
+_FILES = ("engine/engine.json", "calibration.json", "reference.npz")
 _KEPT = 4  # uploads a session remembers
 
 
@@ -29,7 +33,7 @@ def has_engine(run: RunInfo) -> bool:
     return (run.artifacts / "engine" / "engine.json").is_file()
 
 
-def of_slice(run: RunInfo, dataset: str, slice_id: str) -> Prediction:
+def of_slice(run: RunInfo, dataset: str, slice_id: str, averaged: Averaged = PLAIN) -> Prediction:
     """Return what a run says of a slice of a data set; the last ones are kept.
 
     Raises:
@@ -38,36 +42,48 @@ def of_slice(run: RunInfo, dataset: str, slice_id: str) -> Prediction:
     row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
     patient_id = row["patient_id"] if isinstance(row["patient_id"], str) else None
     changed = (_engine_stamp(run), int(row["mtime_ns"]))
-    return _of_slice(str(workspace().root), run.id, changed, dataset, slice_id, patient_id)
+    return _of_slice(str(workspace().root), run.id, changed, dataset, slice_id, patient_id, averaged)
 
 
-def of_upload(run: RunInfo, image: SliceImage, *, digest: str) -> Prediction:
+def of_upload(run: RunInfo, image: SliceImage, *, digest: str, averaged: Averaged = PLAIN) -> Prediction:
     """Return what a run says of an uploaded slice; `digest` names the file and frame."""
-    kept: dict[tuple[str, float, str], Prediction] = st.session_state.setdefault(_SESSION, {})
-    key = (run.id, _engine_stamp(run), digest)
+    kept: dict[tuple[str, float, str, Averaged], Prediction] = st.session_state.setdefault(_SESSION, {})
+    key = (run.id, _engine_stamp(run), digest, averaged)
     if key not in kept:
-        kept[key] = _predict(run, image, patient_id=None)
+        kept[key] = _predict(run, image, patient_id=None, averaged=averaged)
         for oldest in list(kept)[:-_KEPT]:
             del kept[oldest]
     return kept[key]
 
 
 def _engine_stamp(run: RunInfo) -> float:
-    return stamp(run.artifacts / "engine" / "engine.json")
+    """Return when the engine, or what was fitted to it, was last written."""
+    return max(stamp(run.artifacts / name) for name in _FILES)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def _of_slice(
-    root: str, run_id: str, changed: tuple[float, int], dataset: str, slice_id: str, patient_id: str | None
+    root: str,
+    run_id: str,
+    changed: tuple[float, int],
+    dataset: str,
+    slice_id: str,
+    patient_id: str | None,
+    averaged: Averaged,
 ) -> Prediction:
     run = RunStore(Workspace.open(root)).find(run_id)
-    return _predict(run, pictures.slice_image(dataset, slice_id), patient_id=patient_id)
+    image = pictures.slice_image(dataset, slice_id)
+    return _predict(run, image, patient_id=patient_id, averaged=averaged)
 
 
-def _predict(run: RunInfo, image: SliceImage, *, patient_id: str | None) -> Prediction:
+def _predict(
+    run: RunInfo, image: SliceImage, *, patient_id: str | None, averaged: Averaged = PLAIN
+) -> Prediction:
+    from pipeline.inference.averaging import make_averaging
     from pipeline.inference.engine import Engine
     from pipeline.inference.predict import predict_slice
     from pipeline.inference.seen import SeenSlices
 
     seen = SeenSlices.load(run.artifacts)
-    return predict_slice(Engine.load(run), image, seen=seen, patient_id=patient_id)
+    averaging = make_averaging(workspace(), run, views=averaged[0], ensemble=averaged[1])
+    return predict_slice(Engine.load(run), image, seen=seen, patient_id=patient_id, averaging=averaging)

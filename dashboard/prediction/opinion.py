@@ -5,13 +5,17 @@ from __future__ import annotations
 import html
 from typing import Literal
 
+import numpy as np
 import streamlit as st
 
-from dashboard import widgets
+from dashboard import loaders, widgets
 from dashboard.charts import class_colors
+from dashboard.prediction.averaging import draw_averaging
 from dashboard.prediction.source import Asked
+from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
+from pipeline.runs import RunInfo
 
 Tone = Literal["neutral", "good", "warn", "bad"]
 SEEN_TONES: dict[str, Tone] = {
@@ -41,11 +45,16 @@ def is_shown(asked: Asked) -> bool:
     return asked.prediction.status == "ok" or bool(st.session_state.get(_override_key(asked)))
 
 
-def draw_opinion(asked: Asked) -> None:
+def is_overridden(asked: Asked) -> bool:
+    """Return whether the gate refused the slice and the user asked for the answer all the same."""
+    return asked.prediction.status != "ok" and is_shown(asked)
+
+
+def draw_opinion(run: RunInfo, asked: Asked) -> None:
     """Draw the verdict of the gate, the scores, and whether the model has seen the slice."""
     prediction = asked.prediction
     with widgets.panel(key="predict-opinion"):
-        _gate(asked)
+        _gate(run, asked)
         if is_shown(asked):
             _scores(prediction)
             if prediction.status == "ok" and prediction.reason:
@@ -55,50 +64,143 @@ def draw_opinion(asked: Asked) -> None:
                 tone=SEEN_TONES[prediction.seen],
                 title=SEEN_TITLES[prediction.seen],
             )
+            draw_averaging(run, prediction.averaging)
         widgets.research_notice()
 
 
-def _gate(asked: Asked) -> None:
+def _gate(run: RunInfo, asked: Asked) -> None:
     """Say whether this looks like a slice at all; where it doesn't, offer to see the answer all the same."""
     prediction = asked.prediction
     if prediction.status == "ok":
-        st.html('<div class="p-gate">Looks like an axial CT slice of the trunk</div>')
+        st.html(
+            '<div class="p-gate">Looks like an axial CT slice of the trunk</div>'
+            f'<div class="p-gate" data-known="{str(prediction.distance is not None).lower()}">'
+            f"{html.escape(distance_words(prediction))}</div>"
+        )
         return
+    foreign = not prediction.gate.passed
+    means = "for such a one it means nothing" if foreign else "so far from its training nobody tested it"
     consequence = (
-        "The answer below is shown at your wish: the model answers for any picture, and for such a one it "
-        "means nothing."
+        "The answer below is shown at your wish, and that is recorded: the model answers for any picture, "
+        f"and {means}."
         if is_shown(asked)
         else "No score and no map are shown for it."
     )
-    widgets.callout(f"{prediction.reason} {consequence}", tone="bad", title="Not taken for a chest CT slice")
+    title = "Not taken for a chest CT slice" if foreign else "Unlike what this model was trained on"
+    widgets.callout(f"{prediction.reason} {consequence}", tone="bad", title=title)
+    if prediction.is_unlike:
+        st.html(f'<div class="p-gate" data-known="false">{html.escape(distance_words(prediction))}</div>')
     st.toggle(
-        "It is one: show the answer", key=_override_key(asked),
-        help="The check looks at the picture alone and can be wrong. The choice holds for this slice only.",
-    )  # fmt: skip
+        "It is one: show the answer" if foreign else "Show the answer all the same",
+        key=_override_key(asked),
+        on_change=_record_override,
+        args=(run, asked),
+        help="The check can be wrong. The choice holds for this slice only and is recorded in the workspace, "
+        "with the hash of the slice's pixels and no file name.",
+    )
+
+
+def distance_words(prediction: Prediction) -> str:
+    """Say how far the slice is from the training's, and what the limit was set on."""
+    reference = prediction.engine.reference
+    if reference is None or prediction.distance is None:
+        return "Distance from the training slices: not available, this run kept none"
+    where = f"Distance {prediction.distance:.1f} from {reference.trained_on.text}"
+    share = f"{reference.quantile:.0%} of" if reference.quantile < 1 else "all"
+    return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
 
 
 def _override_key(asked: Asked) -> str:
     return f"predict.override.{asked.subject}"
 
 
+def _record_override(run: RunInfo, asked: Asked) -> None:
+    from pipeline.inference.overrides import record_override
+
+    shown = bool(st.session_state.get(_override_key(asked)))
+    record_override(loaders.workspace(), run, asked.prediction, shown=shown, slice_id=asked.slice_id)
+
+
 def _scores(prediction: Prediction) -> None:
     labels = prediction.engine.classes
     colors = class_colors(labels)
-    kind = "Probability" if prediction.calibrated else "Score (uncalibrated)"
-    note = (
-        "fitted to how often the model is right"
-        if prediction.calibrated
-        else "not a probability of disease: models like this one are surer than they are right"
-    )
-    ranked = sorted(labels, key=lambda label: -prediction.probabilities[label])
+    swatch = f'<i style="background:{colors[prediction.label]}"></i>'
     rows = "".join(
         _row(label, prediction.probabilities[label], colors[label], first=label == prediction.label)
-        for label in ranked
+        for label in shown_labels(prediction)
     )
-    swatch = f'<i style="background:{colors[prediction.label]}"></i>'
+    said = "no answer" if prediction.little_lung and prediction.label != NON_INFORMATIVE else prediction.label
+    notes = "".join(f"<small>{html.escape(note)}</small>" for note in score_notes(prediction))
     st.html(
-        f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(prediction.label)}</h3>'
-        f'<div class="p-scores">{rows}</div><small>{kind}: {note}.</small></div>'
+        f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(said)}</h3>'
+        f'<div class="p-scores">{rows}</div>{notes}</div>{_doubt(prediction)}'
+    )
+
+
+def shown_labels(prediction: Prediction) -> list[str]:
+    """Return the classes whose scores are shown, greatest first: with little lung in view no disease's."""
+    ranked = sorted(prediction.engine.classes, key=lambda label: -prediction.probabilities[label])
+    if not prediction.little_lung:
+        return ranked
+    return [NON_INFORMATIVE] if prediction.model_label == NON_INFORMATIVE else []
+
+
+def score_notes(prediction: Prediction) -> list[str]:
+    """Say what the numbers are and what they were fitted on."""
+    if prediction.little_lung:
+        return ["With so little lung in view no probability of disease is shown."]
+    calibration = prediction.engine.calibration
+    if calibration is None:
+        notes = [
+            "Score (uncalibrated): not a probability of disease: models like this one are surer than they "
+            "are right."
+        ]
+    else:
+        notes = [
+            f"Probability: fitted to how often the model was right on {calibration.basis.text}, temperature "
+            f"{calibration.temperature:.2f}."
+        ]
+    if not prediction.averaging.is_plain and prediction.members is not None:
+        place = prediction.engine.classes.index(prediction.label)
+        low, high = (float(end(prediction.members[:, place])) for end in (np.min, np.max))
+        notes.append(
+            f"It is {prediction.averaging.text}, which give {score_text(low)} to {score_text(high)} for "
+            f"{prediction.label}."
+        )
+    return notes
+
+
+def _doubt(prediction: Prediction) -> str:
+    """Return what cannot be excluded and what the operating point calls, as HTML."""
+    calibration = prediction.engine.calibration
+    if calibration is None or prediction.little_lung:
+        return ""
+    rows = []
+    answer = prediction.conformal
+    if answer.labels is not None and calibration.conformal is not None:
+        promise = 1 - calibration.conformal.alpha
+        left_out = [name for name in prediction.engine.classes if name not in calibration.conformal.floors]
+        silent = f"; says nothing of {', '.join(left_out)}" if left_out else ""
+        note = f"Such sets hold the right class in {promise:.0%} of new patients' slices{silent}."
+        rows.append(("Cannot be excluded", answer.sentence, f"{note} Same slices as above."))
+    else:
+        rows.append(("Cannot be excluded", answer.sentence, ""))
+    point = calibration.operating_point
+    if point is not None and prediction.averaging.is_plain:
+        called = prediction.probabilities[point.label] >= point.threshold
+        verdict = f"{'Called' if called else 'Not called'} {point.label} (from {point.threshold:.2f} on)."
+        note = (
+            f"There it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
+            f"{point.specificity:.0%} of the others."
+        )
+        rows.append(("To miss few", verdict, note))
+    return (
+        '<dl class="p-doubt">'
+        + "".join(
+            f"<dt>{title}</dt><dd><b>{html.escape(said)}</b><small>{html.escape(note)}</small></dd>"
+            for title, said, note in rows
+        )
+        + "</dl>"
     )
 
 

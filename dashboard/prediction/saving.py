@@ -8,6 +8,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from dashboard.prediction.maps import Shown
+from dashboard.prediction.opinion import is_overridden
 from dashboard.prediction.source import Asked
 
 
@@ -36,5 +37,5 @@ def _picture(asked: Asked, shown: Shown) -> bytes:
 
 
 def _document(asked: Asked) -> bytes:
-    answer = asked.prediction.to_json(input=asked.name)
+    answer = asked.prediction.to_json(input=asked.name) | {"overridden": is_overridden(asked)}
     return json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).encode()

@@ -12,6 +12,7 @@ from dashboard import loaders, widgets
 from dashboard.loaders import pictures
 from dashboard.loaders import predict as read
 from dashboard.loaders.preprocess import readable
+from dashboard.prediction.averaging import chosen_averaging
 from dashboard.preprocess.choosing import draw_slice_choice
 from pipeline.data.labels import order_labels
 from pipeline.data.slice_image import SliceImage
@@ -23,11 +24,15 @@ DATASET, UPLOAD = "A slice of the data set", "A file of mine"
 
 @dataclass(frozen=True)
 class Asked:
-    """A slice and the model's answer. `name` is for people, `subject` tells slices apart."""
+    """A slice and the model's answer.
+
+    `name` is for people, `subject` tells slices apart, `slice_id` is None for an upload.
+    """
 
     name: str
     subject: str
     prediction: Prediction
+    slice_id: str | None = None
 
 
 def draw_source(run: RunInfo, dataset: str | None) -> Asked | None:
@@ -64,7 +69,8 @@ def _from_dataset(run: RunInfo, dataset: str) -> Asked | None:
         return None
     slice_id, _ = draw_slice_choice(rows, order_labels(rows["label"].dropna().unique()))
     name = str(pictures.index_of(dataset).loc[slice_id, "path"])
-    return Asked(name, f"{dataset}/{slice_id}", read.of_slice(run, dataset, slice_id))
+    prediction = read.of_slice(run, dataset, slice_id, chosen_averaging(run))
+    return Asked(name, f"{dataset}/{slice_id}", prediction, slice_id)
 
 
 def _from_upload(run: RunInfo, file_name: str, data: bytes) -> Asked:
@@ -74,7 +80,7 @@ def _from_upload(run: RunInfo, file_name: str, data: bytes) -> Asked:
     if first.frames > 1:
         frame = st.slider("Frame", 1, first.frames, key=f"predict.frame.{digest[:8]}") - 1
     image = first if frame == 0 else _image(data, digest, frame)
-    prediction = read.of_upload(run, image, digest=f"{digest}/{frame}")
+    prediction = read.of_upload(run, image, digest=f"{digest}/{frame}", averaged=chosen_averaging(run))
     name = PurePath(file_name).name + (f", frame {frame + 1}" if first.frames > 1 else "")
     return Asked(name, f"{digest}/{frame}", prediction)
 

@@ -26,8 +26,8 @@ METRICS = {
     "images_per_second": "Images/s",
 }
 COLORS: dict[str, Any] = {
-    "running": "blue", "queued": "gray", "finished": "green", "stopped": "orange", "failed": "red",
-    "lost": "red",
+    "running": "blue", "queued": "gray", "finished": "green", "stopped": "orange", "paused": "orange",
+    "failed": "red", "lost": "red",
 }  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def _draw_one(run: RunInfo, job: Job | None, curves: RunCurves) -> None:
         _draw_buttons(run, job)
     if run.status == "running" and job is not None:
         st.progress(job.fraction, text=job.message or "Begins")
-    elif run.status in ("failed", "lost") and job is not None and job.message:
+    elif run.status in ("paused", "failed", "lost") and job is not None and job.message:
         widgets.callout(job.message, tone="bad")
     if run.tags.get("note"):
         widgets.callout(run.tags["note"], tone="warn")
@@ -137,7 +137,7 @@ def _draw_buttons(run: RunInfo, job: Job | None) -> None:
         ):
             jobs.stop(job.id)
             st.rerun()
-    elif run.status in ("stopped", "failed", "lost") and st.button(
+    elif run.status in ("stopped", "paused", "failed", "lost") and st.button(
         "Resume", key="train-resume", icon=":material/play_arrow:", help="From the last whole epoch."
     ):
         from pipeline.training.launch import resume_in_background

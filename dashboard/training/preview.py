@@ -16,7 +16,7 @@ COUNT = 6
 
 def draw_preview(dataset: str, recipe: str, augment: dict[str, Any], *, image_size: int) -> None:
     """Draw some slices with other random changes at each press of the button."""
-    from pipeline.training.augment import draw_affines, network_slice
+    from pipeline.training.augment import draw_changes, network_slice
     from pipeline.training.config import Augmentation
 
     draw = st.session_state.setdefault("train.draw", 0)
@@ -24,12 +24,12 @@ def draw_preview(dataset: str, recipe: str, augment: dict[str, Any], *, image_si
     if not slices:
         st.caption("No slice can be shown.")
         return
-    affines = draw_affines(
+    changes = draw_changes(
         Augmentation(**augment), count=len(slices), size=slices[0][1].shape[0], seed=0, epoch=draw
     )
     items = []
-    for (label, image), affine in zip(slices, affines, strict=True):
-        seen = network_slice(image, affine if draw else None, image_size=image_size)
+    for (label, image), change in zip(slices, changes, strict=True):
+        seen = network_slice(image, change if draw else None, image_size=image_size)
         picture = np.clip(np.rint(seen), 0, 255).astype(np.uint8).squeeze()
         items.append(
             GalleryItem(thumbnail(picture, size=image_size), caption=label, color=class_color(label))

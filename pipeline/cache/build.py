@@ -277,7 +277,9 @@ def _vanished(workspace: Workspace, dataset: str, index: pd.DataFrame, failed: i
 def _remove_others(folder: Path, key: str) -> None:
     """Remove older caches of this recipe; one that a running training has open lives on until it closes."""
     for path in folder.iterdir():
-        if path.stem.startswith(("index-", "slices-", "partial-")) and not path.stem.endswith(key):
+        if path.stem.startswith(("index-", "slices-", "partial-", "features-")) and not path.stem.endswith(
+            key
+        ):
             try:
                 path.unlink()
             except OSError:

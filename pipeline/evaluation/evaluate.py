@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import HilumError
 from pipeline.evaluation.calibration import CalibrationFigures, calibration_figures
 from pipeline.evaluation.circumstances import circumstances_of_dataset, circumstances_of_part
+from pipeline.evaluation.conformal import Coverage, measure_coverage
 from pipeline.evaluation.enrich import with_index_columns
 from pipeline.evaluation.exclusions import without_excluded
 from pipeline.evaluation.external import predict_dataset
@@ -18,6 +19,7 @@ from pipeline.evaluation.openings import record_opening
 from pipeline.evaluation.predictions import Predictions, load_predictions
 from pipeline.evaluation.subgroups import Subgroup, find_subgroups
 from pipeline.evaluation.verdict import Circumstances, Verdict, judge
+from pipeline.inference.calibrated import Calibration, load_calibration
 from pipeline.jobs import Progress, no_progress
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
@@ -40,6 +42,7 @@ class Evaluation:
         figures: of every slice, refused by the gate or not.
         gated: of the slices that the gate lets in; None where the table has no gate.
         subgroups: by column.
+        coverage: how often the conformal sets held the right class; None where the run has none.
         circumstances: what the verdict rests on beside the figures.
     """
 
@@ -55,6 +58,7 @@ class Evaluation:
     subgroups: dict[str, list[Subgroup]]
     circumstances: Circumstances
     verdict: Verdict
+    coverage: Coverage | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ class Evaluation:
                 "brier": self.calibration.brier.to_json(),
                 "log_loss": self.calibration.log_loss.to_json(),
             },
+            "conformal": self.coverage.to_json() if self.coverage is not None else None,
             "confusion": {"labels": list(self.figures.labels), "matrix": self.figures.confusion.tolist()},
             "left_out": {
                 "classes": list(self.figures.absent),
@@ -121,10 +126,11 @@ def evaluate_table(
     run_id: str = "",
     data: str = "table",
     circumstances: Circumstances | None = None,
+    fitted: Calibration | None = None,
     n_resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a table of predictions, whoever made it."""
+    """Evaluate a table of predictions, whoever made it; `fitted` is the calibration of its run."""
     resamples = draw_resamples(predictions.groups, n_resamples=n_resamples, seed=seed, unit=predictions.unit)
     figures = compute_figures(predictions, resamples=resamples)
     calibration = calibration_figures(predictions, resamples)
@@ -148,6 +154,9 @@ def evaluate_table(
         subgroups=subgroups,
         circumstances=known,
         verdict=judge(figures, calibration=calibration, subgroups=subgroups, circumstances=known),
+        coverage=None
+        if fitted is None or fitted.conformal is None
+        else measure_coverage(predictions, fitted.conformal, fitted.basis, resamples),
     )
 
 
@@ -215,6 +224,7 @@ def evaluate_part(
         run_id=run.id,
         data=f"{name or 'its own data set'}, part {part}",
         circumstances=circumstances_of_part(workspace, run, part, predictions),
+        fitted=load_calibration(run.artifacts),
         **options,
     )
     progress(2, 2, f"Evaluated {run.name} on {found.data}")
@@ -238,6 +248,7 @@ def evaluate_dataset(
         run_id=run.id,
         data=f"data set {dataset}",
         circumstances=circumstances_of_dataset(workspace, run, dataset, predictions),
+        fitted=load_calibration(run.artifacts),
         **options,
     )
     progress(2, 2, f"Evaluated {run.name} on {found.data}")

@@ -23,8 +23,9 @@ def with_refusals(
 ) -> Predictions:
     """Return the predictions with the gate's refusals.
 
-    They come back as they are where they have them already, or where the data set is gone. Each
-    slice is judged once and remembered beside the index (`gate.parquet`), by its content.
+    They come back as they are where they have them already, or where the data set is gone. The rules
+    judge each slice once, remembered beside the index (`gate.parquet`) by its content; slices that are unlike
+    the run's training (`unlike` in its table) are refused too.
     """
     if predictions.has_gate or not dataset or read_manifest(workspace, dataset) is None:
         return predictions
@@ -43,6 +44,8 @@ def with_refusals(
         table = pd.DataFrame({"content_hash": list(known), "rejected": list(known.values())})
         atomic_write_parquet(path, table)
     refused = rows["content_hash"].map(known).to_numpy(bool)
+    if "unlike" in predictions.table:
+        refused = refused | predictions.table["unlike"].fillna(False).to_numpy(bool)
     return replace(
         predictions, table=predictions.table.assign(rejected=refused), rejected=refused, has_gate=True
     )

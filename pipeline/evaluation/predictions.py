@@ -5,7 +5,8 @@
 `y_true` and `y_pred` are class names (or whole numbers: places in the order of the probability columns).
 `slice_id`, `y_true` and the probabilities must be there. Without `y_pred` it is the class of the highest
 probability; without `group` it is the patient, and a slice of unknown patient stands alone; `rejected`
-(boolean) are the input gate's refusals. Every further column is a subgroup.
+(boolean) are the input gate's refusals, `unlike` (boolean) those for their distance from the training slices,
+which the run that predicted knows. Every further column is a subgroup.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ RESERVED = frozenset(
         "y_true",
         "y_pred",
         "rejected",
+        "unlike",
         "content_hash",
         "perceptual_hash",
     }

@@ -190,7 +190,25 @@ def _calibration(evaluation: Evaluation, focus: str) -> str:
     return (
         f"<h2>Calibration ({state[evaluation.circumstances.calibrated]})</h2><div class='row'>"
         f"{plot_reliability(bins, focus, evaluation.labels)}"
-        f"<div>{_table(['Figure', '95 % interval'], rows)}</div></div>"
+        f"<div>{_table(['Figure', '95 % interval'], rows)}</div></div>{_coverage(evaluation)}"
+    )
+
+
+def _coverage(evaluation: Evaluation) -> str:
+    found = evaluation.coverage
+    if found is None:
+        return ""
+    rows = [
+        [f"Slices of {label} whose set holds {label}", estimate_text(estimate)]
+        for label, estimate in found.by_class.items()
+    ]
+    rows.append(["Slices with one class alone in the set", estimate_text(found.decided)])
+    rows.append(["Of these, called rightly", estimate_text(found.accuracy_decided)])
+    missing = f" They say nothing of {', '.join(found.left_out)}." if found.left_out else ""
+    return (
+        f"<h3>Conformal sets, promised to hold the right class {1 - found.alpha:.0%} of the time</h3>"
+        f"{_table(['Figure', '95 % interval'], rows)}"
+        f'<p class="muted">Fitted on {_text(found.basis.text)}.{_text(missing)}</p>'
     )
 
 

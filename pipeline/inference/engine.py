@@ -3,7 +3,9 @@
     engine/  model.xml  model.bin  cam.npz  engine.json
 
 `engine.json` names the classes, the input, the recipe with its hash, and the sha256 of the other files,
-which are checked before anything is loaded: a model file replaced on disk is refused.
+which are checked before anything is loaded: a model file replaced on disk is refused. Beside the folder lie
+what was fitted to this model afterwards, `calibration.json` and `reference.npz`; without them it answers all
+the same, and says what it lacks.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from models.hashing import sha256_of
 from pipeline.errors import HilumError
 from pipeline.explanation.closed_form import CamWeights
+from pipeline.inference.calibrated import FILE as CALIBRATION_FILE
+from pipeline.inference.calibrated import Calibration, softmax
+from pipeline.inference.reference import FILE as REFERENCE_FILE
+from pipeline.inference.reference import Reference, ReferenceDamagedError
 from pipeline.inference.runtime import load_openvino
 from pipeline.preprocessing.recipe import Recipe, RecipeError
 from pipeline.workspace import atomic_write_text, read_json
@@ -80,13 +86,29 @@ class Outputs(NamedTuple):
 
 
 class Engine:
-    """One exported model, compiled when first used. Any number of threads may run it at once."""
+    """One exported model, compiled when first used. Any number of threads may run it at once.
 
-    def __init__(self, folder: Path, facts: EngineFacts, recipe: Recipe, cam: CamWeights) -> None:
+    Attributes:
+        calibration: how its logits become probabilities; None where nothing was fitted.
+        reference: the training slices in feature space; None where they were not kept.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        facts: EngineFacts,
+        recipe: Recipe,
+        cam: CamWeights,
+        *,
+        calibration: Calibration | None = None,
+        reference: Reference | None = None,
+    ) -> None:
         self.folder = folder
         self.facts = facts
         self.recipe = recipe
         self.cam = cam
+        self.calibration = calibration
+        self.reference = reference
         self._lock = threading.Lock()
         self._compiled: dict[int, Any] = {}
 
@@ -108,7 +130,7 @@ class Engine:
     @classmethod
     def open(cls, folder: Path) -> Engine:
         """Open the engine in a folder; see `load`."""
-        key = (str(folder), (folder / "engine.json").stat().st_mtime_ns)
+        key = (str(folder), *(_changed(path) for path in (folder / "engine.json", *_beside(folder))))
         with _CACHE_LOCK:
             engine = _CACHE.get(key)
             if engine is None:
@@ -137,6 +159,10 @@ class Engine:
         request.infer([batch])
         return Outputs(*(request.get_tensor(name).data.copy() for name in Outputs._fields))
 
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probabilities of logits (..., c): calibrated where that was fitted, else softmax."""
+        return softmax(logits) if self.calibration is None else self.calibration.probabilities(logits)
+
     def rewrite(self, **changes: Any) -> None:
         """Change facts that were found out after the export, here and in `engine.json`."""
         self.facts = EngineFacts.model_validate(self.facts.model_dump() | changes)
@@ -151,8 +177,20 @@ class Engine:
             return self._compiled[size]
 
 
-_CACHE: OrderedDict[tuple[str, int], Engine] = OrderedDict()
+_CACHE: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 _CACHE_LOCK = threading.Lock()
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.parent / CALIBRATION_FILE, folder.parent / REFERENCE_FILE
+
+
+def _changed(path: Path) -> int:
+    """Return when a file was last written, 0 where it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _read(folder: Path) -> Engine:
@@ -171,7 +209,43 @@ def _read(folder: Path) -> Engine:
         )
     with np.load(folder / "cam.npz", allow_pickle=False) as arrays:
         cam = CamWeights(arrays["weights"], arrays["constants"])
-    return Engine(folder, facts, _recipe(facts, folder), cam)
+    digest, (calibration, reference) = facts.sha256["model.bin"], _beside(folder)
+    return Engine(
+        folder,
+        facts,
+        _recipe(facts, folder),
+        cam,
+        calibration=_load_calibration(calibration, digest),
+        reference=_load_reference(reference, digest),
+    )
+
+
+def _load_calibration(path: Path, model_sha256: str) -> Calibration | None:
+    """Read what was fitted to this model; what was fitted to another is as none."""
+    if not path.is_file():
+        return None
+    try:
+        found = Calibration.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
+        raise EngineDamagedError(_unreadable(path, "scores are not calibrated")) from error
+    return found if found.model_sha256 == model_sha256 else None
+
+
+def _load_reference(path: Path, model_sha256: str) -> Reference | None:
+    if not path.is_file():
+        return None
+    try:
+        found = Reference.load(path)
+    except ReferenceDamagedError as error:
+        raise EngineDamagedError(_unreadable(path, "distances cannot be checked")) from error
+    return found if found.model_sha256 == model_sha256 else None
+
+
+def _unreadable(path: Path, consequence: str) -> str:
+    return (
+        f"{path.name} in {path.parent} cannot be read: it was changed or damaged. Restore it from a backup, "
+        f"or delete it: the model then answers without it ({consequence})."
+    )
 
 
 def _recipe(facts: EngineFacts, folder: Path) -> Recipe:

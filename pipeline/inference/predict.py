@@ -11,26 +11,32 @@ import cv2
 import numpy as np
 
 from pipeline.data.inputs import expand_inputs
+from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import draw_overlay
+from pipeline.inference.averaging import PLAIN, Averaging, in_order, make_averaging, view_probabilities
 from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
+from pipeline.inference.reference import pool
 from pipeline.inference.seen import SeenSlices
 from pipeline.jobs import Progress, no_progress
-from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
 from pipeline.preprocessing.gate import GateVerdict, is_chest_ct
 from pipeline.preprocessing.geometry import to_model_input
 from pipeline.preprocessing.lungs.verdict import LEAST_LUNG
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace, atomic_write_bytes
 
-NON_INFORMATIVE = "non-informative"
-
 
 def predict_slice(
-    engine: Engine, image: SliceImage, *, seen: SeenSlices | None = None, patient_id: str | None = None
+    engine: Engine,
+    image: SliceImage,
+    *,
+    seen: SeenSlices | None = None,
+    patient_id: str | None = None,
+    averaging: Averaging = PLAIN,
 ) -> Prediction:
     """Say what the model makes of a slice.
 
@@ -39,39 +45,80 @@ def predict_slice(
         image: the slice.
         seen: what the run was made with; without it, `seen` is `unknown`.
         patient_id: whose slice it is, where known better than from its header.
+        averaging: what the probabilities are averaged over; maps and logits stay those of `engine` alone.
     """
     clock = [time.perf_counter()]
     gate = judge(image)
     clock.append(time.perf_counter())
-    spacing = image.header.pixel_spacing if image.header is not None else None
-    preprocessed = preprocess_slice(
-        image.image, intensity=image.intensity, recipe=engine.recipe, pixel_spacing=spacing
-    )
+    preprocessed = _prepare(engine, image)
     facts = engine.facts
     model_input = to_model_input(preprocessed.output, image_size=facts.image_size, channels=facts.channels)
     clock.append(time.perf_counter())
     outputs = engine.run(model_input[None])
+    members = _members(engine, image, preprocessed, outputs.logits, averaging)
     clock.append(time.perf_counter())
     known = seen.find(image, patient_id=patient_id) if seen is not None else "unknown"
     clock.append(time.perf_counter())
-    label = engine.classes[int(outputs.logits[0].argmax())]
-    steps = ("gate", "preprocessing", "network", "seen")
+    probabilities = _by_class(engine, members.mean(axis=0))
+    model_label = max(engine.classes, key=lambda name: probabilities[name])
+    little_lung = preprocessed.verdict.lung_fraction < LEAST_LUNG
+    label = NON_INFORMATIVE if little_lung and NON_INFORMATIVE in engine.classes else model_label
+    little_lung = little_lung or label == NON_INFORMATIVE
+    distance = _distance(engine, outputs.features[0])
+    clock.append(time.perf_counter())
+    unlike = "" if little_lung or distance is None else _unlike(engine, distance)
+    refusals = (*gate.reasons, *([unlike] if unlike else []))
+    steps = ("gate", "preprocessing", "network", "seen", "distance")
     return Prediction(
         engine=engine,
         image=image,
         gate=gate,
         preprocessed=preprocessed,
-        status="ok" if gate.passed else "rejected",
-        reason=_reason(gate, label, engine, preprocessed.verdict.lung_fraction),
+        status="rejected" if refusals else "ok",
+        reason=" ".join(refusals) or (_little_lung(engine) if little_lung else ""),
         label=label,
-        probabilities=_by_class(engine, outputs.probabilities[0]),
+        model_label=model_label,
+        little_lung=little_lung,
+        probabilities=probabilities,
         logits=_by_class(engine, outputs.logits[0]),
-        calibrated=False,
+        calibrated=engine.calibration is not None,
         seen=known,
         features=outputs.features[0],
         model_input=model_input,
+        distance=distance,
+        averaging=averaging,
+        members=members,
+        patient_id=patient_id or (image.header.patient_id if image.header is not None else None),
         milliseconds={name: 1e3 * float(t) for name, t in zip(steps, np.diff(clock), strict=True)},
     )
+
+
+def _prepare(engine: Engine, image: SliceImage) -> Preprocessed:
+    spacing = image.header.pixel_spacing if image.header is not None else None
+    return preprocess_slice(
+        image.image, intensity=image.intensity, recipe=engine.recipe, pixel_spacing=spacing
+    )
+
+
+def _members(
+    engine: Engine, image: SliceImage, prepared: Preprocessed, logits: np.ndarray, averaging: Averaging
+) -> np.ndarray:
+    """Return the probabilities of each view by each network, (m, c); where plain of the slice alone."""
+    if averaging.is_plain:
+        return engine.probabilities(logits)
+    found = [view_probabilities(engine, prepared.output, averaging)]
+    for other in averaging.others:
+        output = prepared.output if other.recipe.hash == engine.recipe.hash else _prepare(other, image).output
+        found.append(in_order(view_probabilities(other, output, averaging), other, engine.classes))
+    return np.concatenate(found)
+
+
+def _distance(engine: Engine, features: np.ndarray) -> float | None:
+    return None if engine.reference is None else engine.reference.distance(pool(features))
+
+
+def _unlike(engine: Engine, distance: float) -> str:
+    return engine.reference.sentence(distance) if engine.reference is not None else ""
 
 
 def judge(image: SliceImage) -> GateVerdict:
@@ -84,14 +131,10 @@ def judge(image: SliceImage) -> GateVerdict:
     )
 
 
-def _reason(gate: GateVerdict, label: str, engine: Engine, lung_fraction: float) -> str:
-    if not gate.passed:
-        return " ".join(gate.reasons)
-    if label == NON_INFORMATIVE:
+def _little_lung(engine: Engine) -> str:
+    if NON_INFORMATIVE in engine.classes:
         return "Too little lung is in view to judge: choose another slice."
-    if lung_fraction < LEAST_LUNG and NON_INFORMATIVE not in engine.classes:
-        return "Little lung is in view, and this model has no class for that: choose another slice."
-    return ""
+    return "Little lung is in view, and this model has no class for that: choose another slice."
 
 
 def _by_class(engine: Engine, values: np.ndarray) -> dict[str, float]:
@@ -104,6 +147,8 @@ def predict_inputs(
     inputs: Sequence[Path],
     *,
     heatmaps: Path | None = None,
+    tta: int = 1,
+    ensemble: Sequence[str] = (),
     progress: Progress = no_progress,
 ) -> Iterator[dict[str, Any]]:
     """Predict slices, one JSON object (design: Commands, `predict`) each, in the order of the inputs.
@@ -114,14 +159,18 @@ def predict_inputs(
         run: which model.
         inputs: slices, files of several frames, folders and archives (see `expand_inputs`).
         heatmaps: a folder for `<stem>.npy` (float32, the slice's size, logit margin a cell) and `<stem>.png`.
+        tta: average the probabilities over so many slightly moved copies of each slice.
+        ensemble: further runs, with the same classes, to average with.
         progress: told how many are done.
 
     Raises:
         RunNotFoundError, EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to predict
             with.
+        AveragingError: views or runs that cannot be averaged.
     """
     found = RunStore(workspace).find(run) if isinstance(run, str) else run
     engine = Engine.load(found)
+    averaging = make_averaging(workspace, found, views=tta, ensemble=ensemble)
     seen = SeenSlices.load(found.artifacts)
     key = workspace.pseudonym_key()
     done, total = 0, len(inputs)
@@ -132,7 +181,7 @@ def predict_inputs(
                 if each.problem is not None:
                     raise each.problem
                 image = read_slice(each.path, frame=each.frame, key=key)
-                prediction = predict_slice(engine, image, seen=seen)
+                prediction = predict_slice(engine, image, seen=seen, averaging=averaging)
             except SliceError as error:
                 yield error_json(input=each.shown, reason=str(error)) | {"frame": each.frame}
             else:

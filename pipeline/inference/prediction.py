@@ -9,10 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from pipeline.data.slice_image import SliceImage
+from pipeline.data.statistics import describe_slice
 from pipeline.explanation.closed_form import Heatmap, closed_form_cam
 from pipeline.explanation.overlay import NOTICE
 from pipeline.explanation.placement import to_slice
+from pipeline.inference.averaging import PLAIN, Averaging
+from pipeline.inference.calibrated import ConformalAnswer, conformal_answer
 from pipeline.inference.engine import Engine
+from pipeline.inference.reference import Neighbour, pool
 from pipeline.preprocessing.apply import Preprocessed
 from pipeline.preprocessing.gate import GateVerdict
 
@@ -24,15 +28,22 @@ class Prediction:
     """The answer for one slice.
 
     Attributes:
-        status: `rejected` where the gate says that it is no chest CT slice; the rest is there all the same.
+        status: `rejected` where the gate says that it is no chest CT slice, or unlike the training's; the
+            rest is there all the same.
         reason: why it was rejected, or what to mind; empty where there is nothing to say.
-        label: the class with the greatest probability.
-        probabilities, logits: by class, in the order of the outputs.
+        label: the answer: the most probable class; `non-informative` with little lung in view.
+        model_label: the class with the greatest probability, whatever is in view.
+        little_lung: whether too little lung is in view to judge; no probability of disease is shown then.
+        probabilities, logits: by class, in the order of the outputs; logits are of this network alone.
         calibrated: whether the probabilities were fitted to frequencies; else they are scores.
         seen: see `pipeline.inference.seen`.
         features: float32 (h, w, k), the network's last feature map.
         model_input: float32 (size, size, channels), what the network saw.
-        milliseconds: of gate, preprocessing, network and search for known slices.
+        distance: from the training slices in feature space; None where it cannot be told.
+        averaging: what the probabilities were averaged over.
+        members: (m, c), what was averaged.
+        patient_id: whose slice it is, where known.
+        milliseconds: of gate, preprocessing, network, search for known slices, and distance.
     """
 
     engine: Engine
@@ -48,12 +59,42 @@ class Prediction:
     seen: str
     features: np.ndarray
     model_input: np.ndarray
+    model_label: str = ""
+    little_lung: bool = False
+    distance: float | None = None
+    averaging: Averaging = PLAIN
+    members: np.ndarray | None = None
+    patient_id: str | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def rival(self) -> str:
         """The class with the second greatest probability."""
         return sorted(self.probabilities, key=lambda name: self.probabilities[name])[-2]
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether the slice lies too far from what the model was trained on."""
+        reference = self.engine.reference
+        return reference is not None and self.distance is not None and self.distance > reference.threshold
+
+    @cached_property
+    def conformal(self) -> ConformalAnswer:
+        """Which classes cannot be excluded."""
+        return conformal_answer(
+            self.engine.calibration, self.probabilities, self.label, plain=self.averaging.is_plain
+        )
+
+    def similar(self, count: int = 6) -> list[Neighbour]:
+        """Return the nearest training slices of other patients; none where the run kept none."""
+        if self.engine.reference is None:
+            return []
+        return self.engine.reference.nearest(
+            pool(self.features),
+            count=count,
+            patient_id=self.patient_id,
+            content_hash=describe_slice(self.image)[0]["content_hash"],
+        )
 
     @cached_property
     def heatmap(self) -> Heatmap:
@@ -104,6 +145,38 @@ class Prediction:
             "architecture": self.engine.facts.architecture,
             "model_sha256": self.engine.facts.sha256["model.bin"],
             "recipe_hash": self.engine.facts.recipe_hash,
+            "model_label": self.model_label,
+            "little_lung": self.little_lung,
+            **self._distance_json(),
+            **self._calibration_json(),
+            "averaging": {"views": self.averaging.views, "ensemble": list(self.averaging.names)},
+        }
+
+    def _distance_json(self) -> dict[str, Any]:
+        reference = self.engine.reference
+        if reference is None:
+            return {"distance": None, "distance_check": "unavailable: the run kept no training features"}
+        return {
+            "distance": self.distance,
+            "distance_check": {
+                "threshold": reference.threshold,
+                "unlike": self.is_unlike,
+                "quantile": reference.quantile,
+                "basis": reference.basis.model_dump(),
+                "trained_on": reference.trained_on.model_dump(),
+            },
+        }
+
+    def _calibration_json(self) -> dict[str, Any]:
+        calibration = self.engine.calibration
+        point = calibration.operating_point if calibration is not None else None
+        return {
+            "temperature": calibration.temperature if calibration is not None else None,
+            "calibration_basis": calibration.basis.model_dump() if calibration is not None else None,
+            "operating_point": None
+            if point is None
+            else point.model_dump() | {"called": self.probabilities[point.label] >= point.threshold},
+            **self.conformal.to_json(calibration),
         }
 
 

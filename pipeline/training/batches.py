@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from pipeline.training.augment import draw_affines, network_slice
+from pipeline.training.augment import draw_changes, network_slice
 from pipeline.training.config import TrainConfig
 from pipeline.training.order import class_weights, epoch_length, epoch_order
 
@@ -54,7 +54,7 @@ class TrainBatches(keras.utils.PyDataset):
         config = self.config
         self.epoch = epoch
         self._order = epoch_order(self.part.labels, balance=config.balance, seed=config.seed, epoch=epoch)
-        self._affines = draw_affines(
+        self._changes = draw_changes(
             config.augment, count=self.length, size=self.part.array.shape[1], seed=config.seed, epoch=epoch
         )
 
@@ -64,19 +64,22 @@ class TrainBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         chosen = self._order[places.start : places.stop]
-        images = np.stack(
+        labels = self.part.labels[chosen]
+        inputs, targets = self._inputs(places, chosen), np.eye(self.num_classes, dtype=np.float32)[labels]
+        return (inputs, targets) if self._weights is None else (inputs, targets, self._weights[labels])
+
+    def _inputs(self, places: range, chosen: np.ndarray) -> np.ndarray:
+        """Return what the network is given at these places of the epoch: the slices `chosen` of the part."""
+        return np.stack(
             [
                 network_slice(
                     self.part.array[self.part.rows[slice_]],
-                    self._affines[place],
+                    self._changes[place],
                     image_size=self.config.image_size,
                 )
                 for place, slice_ in zip(places, chosen, strict=True)
             ]
         )
-        labels = self.part.labels[chosen]
-        targets = np.eye(self.num_classes, dtype=np.float32)[labels]
-        return (images, targets) if self._weights is None else (images, targets, self._weights[labels])
 
 
 class EvalBatches:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -36,16 +37,38 @@ _COSTS = {
     "ResNet101V2": (51.6, 7.19),
     "ResNet152V2": (76.1, 10.90),
 }
+BLOCKS = {
+    "EfficientNetV2B0": 21,
+    "EfficientNetV2B1": 27,
+    "EfficientNetV2B2": 28,
+    "EfficientNetV2B3": 32,
+    "EfficientNetV2S": 40,
+    "EfficientNetV2M": 57,
+    "EfficientNetV2L": 79,
+    "ConvNeXtTiny": 18,
+    "ConvNeXtSmall": 36,
+    "ConvNeXtBase": 36,
+    "ConvNeXtLarge": 36,
+    "ConvNeXtXLarge": 36,
+    "ResNet50V2": 16,
+    "ResNet101V2": 33,
+    "ResNet152V2": 50,
+}
 # Fitted to measured peaks: the share of the counted values that is kept, and the bytes of a step's graph for
 # a million values at 224 pixels (a graph grows with layers, not with pixels).
 _KEPT = {"EfficientNetV2": 0.97, "ConvNeXt": 1.71, "ResNetV2": 0.56}
-_GRAPH_BYTES = {"EfficientNetV2": 13.1e6, "ConvNeXt": 6.5e6, "ResNetV2": 5.8e6}
-_LIBRARY_BYTES = 985e6  # the process with the learning library, and what every graph needs
-_BYTES_A_PARAMETER = 16  # float32: weight, gradient, two moments
+_GRAPH_BYTES = {"EfficientNetV2": 16.0e6, "ConvNeXt": 6.5e6, "ResNetV2": 5.8e6}
+_LIBRARY_BYTES = 900e6  # the process with the learning library
+_STEP_BYTES = 85e6  # what every graph of a whole step needs
+_FORWARD_GRAPH = 0.15  # of a graph's bytes, where nothing is kept for the backward pass
+FEATURE_BATCH = 16  # slices at most in a forward pass where features of a frozen backbone are kept
+_FORWARD_SHARE = 0.1  # of a layer's values that live at once where nothing is kept for the backward pass
+_TRAINED_BYTES = 12  # a learning parameter: gradient, two moments, in float32
 # Seconds for a billion multiplications, forward and back, on the two-core reference.
 _SECONDS_A_BILLION = {"EfficientNetV2": 0.08, "ConvNeXt": 0.08, "ResNetV2": 0.045}
 _VALIDATION_SHARE = 0.33  # a forward pass alone, of a training step
 _OVERHEAD = 1.02  # batches, logging, checkpoints
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -85,28 +108,72 @@ def estimate_training(
         runs: earlier runs of this workspace, whose speed is taken where architecture and head fit.
     """
     architecture = find_architecture(config.architecture)
-    values, billions = _COSTS[architecture.name]
+    billions = _COSTS[architecture.name][1]
     area = (config.image_size / 224) ** 2
-    parameters = int(architecture.parameters_millions * 1e6) + classes * (architecture.feature_channels + 1)
-    trained = classes * architecture.feature_channels if config.head_only else parameters
-    kept = values * 1e6 * area * 4 * _KEPT[architecture.family]
-    if config.head_only:
-        kept *= 0.25  # nothing is kept of a frozen backbone but what two neighbouring layers need
-    graph = _LIBRARY_BYTES + _GRAPH_BYTES[architecture.family] * values
-    memory = graph + 4 * parameters + (_BYTES_A_PARAMETER - 4) * trained + kept * config.batch_size
     rate = measured_rate(config, runs)
     an_image = 1 / rate if rate else billions * area * _SECONDS_A_BILLION[architecture.family]
     if config.head_only and not rate:
         an_image *= _VALIDATION_SHARE
     epoch = _OVERHEAD * an_image * (train_places + _VALIDATION_SHARE * val_slices)
     return Estimate(
-        parameters=parameters,
-        memory=int(memory),
-        available=int(psutil.virtual_memory().available),
+        parameters=parameters_of(config, classes=classes),
+        memory=memory_of(config, classes=classes),
+        available=available_memory(),
         epoch_seconds=epoch,
         seconds=epoch * config.epochs,
         measured=rate is not None,
     )
+
+
+def parameters_of(config: TrainConfig, *, classes: int = 3) -> int:
+    """Return how many weights the network has."""
+    architecture = find_architecture(config.architecture)
+    return int(architecture.parameters_millions * 1e6) + classes * (architecture.feature_channels + 1)
+
+
+def memory_of(config: TrainConfig, *, classes: int = 3) -> int:
+    """Return the bytes that a training takes at its peak: process, graph, weights, and what it keeps."""
+    architecture = find_architecture(config.architecture)
+    parameters = parameters_of(config, classes=classes)
+    learning = _learning_share(config)
+    trained = classes * architecture.feature_channels + parameters * (1 - (1 - learning) ** 2.5)
+    copies = _TRAINED_BYTES + 4 * (config.ema > 0) + 4 * (config.accumulate > 1)
+    graph = _STEP_BYTES + _GRAPH_BYTES[architecture.family] * _COSTS[architecture.name][0]
+    graph *= max(learning, _FORWARD_GRAPH)
+    return int(_LIBRARY_BYTES + graph + 4 * parameters + copies * trained + activations_of(config))
+
+
+def activations_of(config: TrainConfig) -> int:
+    """Return the bytes of layers' values that a step keeps, which grow with batch and image size."""
+    architecture = find_architecture(config.architecture)
+    an_image = 4e6 * _COSTS[architecture.name][0] * (config.image_size / 224) ** 2
+    if config.mixed_precision:
+        an_image /= 2
+    # Blocks near the top are small: their share of the values falls faster than their share of the blocks.
+    kept = _KEPT[architecture.family] * _learning_share(config) ** 1.5
+    kept_features = config.head_only and config.feature_copies > 0
+    batch = min(FEATURE_BATCH, config.batch_size) if kept_features else config.batch_size
+    return int(an_image * batch * max(kept, _FORWARD_SHARE))
+
+
+def available_memory() -> int:
+    """Return the bytes that this process may still take: of the machine, or of its container if less."""
+    free = int(psutil.virtual_memory().available)
+    try:
+        limit = (_CGROUP / "memory.max").read_text().strip()
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return free
+    used = sum(int(line.split()[1]) for line in lines if line.startswith("anon "))
+    return free if limit == "max" else max(0, min(free, int(limit) - used))
+
+
+def _learning_share(config: TrainConfig) -> float:
+    """Return which share of the blocks learns."""
+    if config.head_only:
+        return 0.0
+    blocks = BLOCKS[find_architecture(config.architecture).name]
+    return 1.0 if config.unfreeze == "all" else min(1.0, config.unfreeze / blocks)
 
 
 def measured_rate(config: TrainConfig, runs: Iterable[RunInfo]) -> float | None:

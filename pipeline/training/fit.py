@@ -10,24 +10,27 @@ from typing import Any
 import keras
 
 from models import create_model
-from models.registry import HEAD_LAYERS
 from models.weights import load_backbone_weights
 from pipeline.cache.store import SliceCache
 from pipeline.runs import RunStore
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
-from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch
-from pipeline.training.checkpoint import FILE, TrainingState, load_state
+from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch, is_patience_over
+from pipeline.training.checkpoint import FILE, TrainingState, load_state, put_best_back, read_state
 from pipeline.training.config import TrainConfig
+from pipeline.training.ema import take_average
 from pipeline.training.errors import OutOfMemoryError
+from pipeline.training.head_stage import fit_head
 from pipeline.training.journal import Journal
-from pipeline.training.plan import BEST, Plan
+from pipeline.training.keeping import fit_on
+from pipeline.training.learner import Learner
+from pipeline.training.memory import is_shortage, plan_after_shortage, shortage_sentence
+from pipeline.training.plan import BEST, Plan, check_digest
+from pipeline.training.stages import Stage, stage_of, stages_of
 from pipeline.workspace import Workspace
 
 # Keras's 0.99 needs several hundred steps before validation sees the statistics of training; on the slices of
 # one hospital that is most of a run.
 NORMALIZATION_MOMENTUM = 0.9
-LAST_RATE = 0.01  # where the cosine ends, as a share of the highest rate
-_NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 @dataclass(frozen=True)
@@ -39,30 +42,34 @@ class Fitted:
     ended_early: bool
 
 
-def build_model(workspace: Workspace, plan: Plan, *, channels: int) -> Any:
-    """Build the plan's model with its first weights, compiled.
+def build_model(workspace: Workspace, plan: Plan, *, channels: int, began: bool = False) -> Any:
+    """Build the plan's model with its first weights.
+
+    Args:
+        began: a checkpoint will give it its weights, so the first ones need not be there any more.
 
     Raises:
-        ModelError: weights that can't be had, a size that can't be.
+        ModelError: weights that can't be had or are no longer the same, a size that can't be.
         RunNotFoundError: `run:RUN` names none.
     """
     config = plan.config
     keras.utils.set_random_seed(config.seed)
     from_run = config.weights.startswith("run:")
+    if not began:
+        check_digest(workspace, config)
     model = create_model(
         config.architecture,
         num_classes=len(plan.classes),
         image_size=config.image_size,
         channels=channels,
         dropout=config.dropout,
-        weights="random" if from_run else config.weights,
+        weights="random" if from_run or began else config.weights,
         seed=config.seed,
+        drop_path=config.drop_path,
+        mixed_precision=config.mixed_precision,
     )
-    if from_run:
+    if from_run and not began:
         _take_weights_of_run(workspace, model, plan)
-    if config.head_only:
-        for layer in model.layers:
-            layer.trainable = layer.name in HEAD_LAYERS
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = min(layer.momentum, NORMALIZATION_MOMENTUM)
@@ -70,18 +77,8 @@ def build_model(workspace: Workspace, plan: Plan, *, channels: int) -> Any:
 
 
 def compile_model(model: Any, config: TrainConfig, *, steps_per_epoch: int) -> None:
-    """Give `model` its optimizer, schedule, loss and metrics."""
-    optimizer = keras.optimizers.AdamW(
-        _schedule(config, steps_per_epoch), weight_decay=config.weight_decay, global_clipnorm=1.0
-    )
-    optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
-    # Variables that Keras would make while it traces the first step make it trace that step twice.
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-    )
+    """Give `model` the optimizer, schedule, loss and metrics of its last stage."""
+    Learner(model, config, steps_per_epoch=steps_per_epoch).enter(stages_of(config)[-1])
 
 
 def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progress: StopSwitch) -> Fitted:
@@ -92,43 +89,89 @@ def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progr
         OutOfMemoryError: the batch does not fit the machine.
     """
     config = plan.config
-    batches = TrainBatches(_part(plan, cache, "train"), num_classes=len(plan.classes), config=config)
+    part = _part(plan, cache, "train")
+    batches = _batches(part, plan, config.image_size)
     validation = EvalBatches(
         _part(plan, cache, "val"), image_size=config.image_size, batch_size=batches.batch_size
     )
     journal.store.log_params(journal.run.id, {"steps_per_epoch": len(batches)})
-    compile_model(model, config, steps_per_epoch=len(batches))
-    checkpoint = journal.run.artifacts / FILE
-    state = load_state(checkpoint, model) if checkpoint.is_file() else TrainingState()
-    journal.restore(state.epoch)
-    curves = Curves(batches, config, journal, progress)
-    ending = EpochEnd(curves, validation, state)
-    done = config.patience and state.waited >= config.patience
-    if state.epoch < config.epochs and not done:
+    learner = Learner(model, config, steps_per_epoch=len(batches))
+    state = _restore(learner, config, journal)
+    curves = Curves(batches, config, journal, progress, plan.part("train")["slice_id"].tolist())
+    ending = EpochEnd(curves, validation, state, model)
+    ended_early = is_patience_over(config, state)
+    for stage in stages_of(config):
+        if stage.end <= state.epoch or ended_early or progress.asked:
+            continue
+        curves.batches = _batches(part, plan, stage.image_size)
+        journal.say(_told(stage, config))
         with _memory_in_words(config):
-            model.fit(
-                batches,
-                epochs=config.epochs,
-                initial_epoch=state.epoch,
-                shuffle=False,  # the batches have their own order
+            entered = learner.enter(stage)
+            if stage.learns == "head" and config.feature_copies:
+                ending.state, ending.ended_early = fit_head(
+                    entered, stage, plan, cache, curves, validation=validation.part, state=ending.state
+                )
+                ended_early = ending.ended_early
+                continue
+            curves.first = state.step if state.epoch >= stage.first else 0
+            fit_on(
+                entered,
+                curves.batches,
+                path=journal.run.artifacts / FILE,
+                state=lambda: ending.state,
+                first_epoch=stage.first,
+                end=stage.end,
                 callbacks=[curves, ending],
-                verbose=0,
+                told=curves.take_means,
             )
-    return Fitted(ending.state, stopped=progress.asked, ended_early=bool(done) or ending.ended_early)
+        ended_early = ending.ended_early
+    return Fitted(ending.state, stopped=progress.asked, ended_early=ended_early)
 
 
-def _schedule(config: TrainConfig, steps_per_epoch: int) -> Any:
-    if config.schedule == "constant":
-        return config.learning_rate
-    total = config.epochs * steps_per_epoch
-    warmup = min(int(config.warmup_epochs * steps_per_epoch), total // 2)
-    return keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 10 if warmup else config.learning_rate,
-        decay_steps=max(1, total - warmup),
-        alpha=LAST_RATE if not warmup else LAST_RATE * 10,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
+def exportable(model: Any, plan: Plan, *, channels: int) -> Any:
+    """Return a model for the run's best weights that computes in float32 throughout: `model`, or another."""
+    if not plan.config.mixed_precision:
+        return model
+    config = plan.config
+    return create_model(
+        config.architecture,
+        num_classes=len(plan.classes),
+        image_size=config.image_size,
+        channels=channels,
+        dropout=config.dropout,
+        seed=config.seed,
     )
+
+
+def _restore(learner: Learner, config: TrainConfig, journal: Journal) -> TrainingState:
+    """Bring weights, optimizer and history to where the run's checkpoint stands, if it has one."""
+    path = journal.run.artifacts / FILE
+    state = read_state(path)
+    if state.epoch or state.step:
+        # The optimizer in the file is that of the last whole epoch, or of the one that was running.
+        done = stage_of(config, state.epoch - (state.step == 0))
+        model = learner.enter(done)
+        load_state(path, model)
+        put_best_back(path, state)
+        if state.epoch == done.end:
+            take_average(model)  # as Keras does at the end of each fit: the next stage begins from it
+    journal.restore(state)
+    return state
+
+
+def _batches(part: Part, plan: Plan, image_size: int) -> TrainBatches:
+    config = plan.config.model_copy(update={"image_size": image_size})
+    return TrainBatches(part, num_classes=len(plan.classes), config=config)
+
+
+def _told(stage: Stage, config: TrainConfig) -> str:
+    what = "the head alone" if stage.learns == "head" else "head and backbone"
+    if stage.learns == "body" and config.unfreeze != "all":
+        what = f"the head and the {config.unfreeze} topmost blocks"
+    text = f"Epochs {stage.first + 1} to {stage.end} train {what} at {stage.image_size} pixels."
+    if config.mixed_precision and not any(map(keras.distribution.list_devices, ("gpu", "tpu"))):
+        text += " Mixed precision does not pay here: there is no GPU."
+    return text
 
 
 def _part(plan: Plan, cache: SliceCache, name: str) -> Part:
@@ -149,13 +192,9 @@ def _memory_in_words(config: TrainConfig) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        text = str(error)
-        if not names & {"MemoryError", "ResourceExhaustedError"} and "RESOURCE_EXHAUSTED" not in text:
+        if not is_shortage(error):
             raise
-        smaller = max(1, config.batch_size // 2)
+        on_gpu = bool(keras.distribution.list_devices("gpu"))
         raise OutOfMemoryError(
-            f"The memory is too small for {config.architecture} at {config.image_size} pixels with "
-            f"{config.batch_size} slices a batch. Try a batch of {smaller}, a smaller image size, or a "
-            "smaller architecture; the run can be cloned with either changed."
+            shortage_sentence(config, plan_after_shortage(config, on_gpu=on_gpu))
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 
 from pipeline.jobs import Job, JobStore
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
@@ -26,7 +27,9 @@ def launch_training(workspace: Workspace, config: TrainConfig) -> Job:
     return JobStore(workspace).submit("train", ["train", "--config", str(path)], _title(config))
 
 
-def submit_training(workspace: Workspace, config: TrainConfig) -> str:
+def submit_training(
+    workspace: Workspace, config: TrainConfig, *, tags: Mapping[str, str] | None = None
+) -> str:
     """Queue a training and return its run's id at once, even where other trainings come first.
 
     Raises:
@@ -34,19 +37,21 @@ def submit_training(workspace: Workspace, config: TrainConfig) -> str:
     """
     plan = make_plan(workspace, config)
     store = RunStore(workspace)
-    run = begin_run(store, plan, queued=True)
+    run = begin_run(store, plan, queued=True, tags=tags)
     job = JobStore(workspace).submit("train", ["resume", run.id], _title(config), run_id=run.id)
     store.set_tag(run.id, JOB_TAG, job.id)
     return run.id
 
 
 def resume_in_background(workspace: Workspace, run: RunInfo) -> Job:
-    """Queue the rest of a run that was stopped, failed or lost, as the job that it was."""
+    """Queue the rest of a run that has ended without being finished, as the job that it was."""
     jobs = JobStore(workspace)
     own = [job for job in jobs.list("train") if job.run_id == run.id]
     if own:
         return jobs.resume(own[0].id, ["resume", run.id])
-    return jobs.submit("train", ["resume", run.id], f"Resume {run.name}", run_id=run.id)
+    job = jobs.submit("train", ["resume", run.id], f"Resume {run.name}", run_id=run.id)
+    RunStore(workspace).label(run.id, JOB_TAG, job.id)
+    return job
 
 
 def _title(config: TrainConfig) -> str:

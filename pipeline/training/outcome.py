@@ -14,10 +14,11 @@ import psutil
 from models import load_weights
 from pipeline.cache.store import SliceCache
 from pipeline.data.splits import PARTS
+from pipeline.evaluation.fitting import fit_beside
 from pipeline.inference.engine import FOLDER, Engine
 from pipeline.inference.export import export_engine
 from pipeline.inference.seen import with_fingerprints
-from pipeline.inference.table import keep_heat_range, predictions_table
+from pipeline.inference.table import answers_table, keep_heat_range, predict_prepared
 from pipeline.jobs import Progress
 from pipeline.runs import RunInfo
 from pipeline.training.plan import BEST, Plan
@@ -36,12 +37,17 @@ def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progr
     engine = Engine.load(run)
     keep_heat_range(engine, _images(plan, cache, "val"))
     engine = Engine.load(run)
+    answers = {}
     for part in PARTS:
-        rows = plan.part(part)
         progress(99, 100, f"Predicting the {part} part")
-        if len(rows):
-            table = predictions_table(engine, _images(plan, cache, part), rows.drop(columns=_NOT_CARRIED))
-            atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
+        if len(plan.part(part)):
+            answers[part] = predict_prepared(engine, _images(plan, cache, part))
+    rows = {part: plan.part(part) for part in answers}
+    fit_beside(engine, answers, rows, folder=run.artifacts, dataset=plan.split["dataset"])
+    engine = Engine.load(run)
+    for part, found in answers.items():
+        table = answers_table(engine, found, rows[part].drop(columns=_NOT_CARRIED))
+        atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
 
 
 def write_seen(workspace: Workspace, run: RunInfo, plan: Plan) -> None:

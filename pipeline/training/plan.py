@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from models.errors import WeightsHashError
+from models.hashing import sha256_of
 from models.registry import find_architecture
 from models.weights import resolve_weights
 from pipeline.cache.store import SliceCache
@@ -69,6 +72,7 @@ class Plan:
                 f"Left out, because they were excluded since the split {self.split['name']} was made: "
                 f"{excluded:,} slices."
             )
+        sentences += _remarks(self.config)
         return " ".join(sentences)
 
     def part(self, name: str) -> pd.DataFrame:
@@ -88,7 +92,8 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
         TooFewSlicesError: a class is absent from the training part, or validation has fewer than two.
     """
     recipe = load_recipe(config.recipe, workspace.recipes)
-    _check_weights(workspace, config)
+    weights = _find_weights(workspace, config)
+    config = config.model_copy(update={"weights_sha256": weights and sha256_of(weights)})
     index = load_index(workspace, config.dataset)
     split = load_split(workspace, config.dataset, config.split)
     facts = {key: getattr(split, key) for key in ("name", "hash", "dataset", "group_by", "seed")}
@@ -138,11 +143,44 @@ def plan_files(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _check_weights(workspace: Workspace, config: TrainConfig) -> None:
-    """Find out before anything long begins whether the first weights can be had."""
+def _remarks(config: TrainConfig) -> list[str]:
+    """Say what of a configuration does nothing, or little, in this combination."""
+    remarks = []
+    if config.weights == "random" and (config.head_epochs or config.head_only or config.freeze_norm):
+        remarks.append(
+            "The backbone's weights are random and it keeps them, or their statistics: the head learns from "
+            "features that mean nothing. Take other first weights, or the preset from-scratch."
+        )
+    if config.drop_path and find_architecture(config.architecture).family == "ResNetV2":
+        remarks.append(f"{config.architecture} has no drop path: it trains without.")
+    return remarks
+
+
+def check_digest(workspace: Workspace, config: TrainConfig) -> None:
+    """Make sure that the file of the first weights is the one that the run was made with.
+
+    Raises:
+        WeightsHashError: it has changed since.
+    """
+    path = _find_weights(workspace, config)
+    if path is not None and config.weights_sha256 not in (None, sha256_of(path)):
+        raise WeightsHashError(
+            f"The weights {config.weights} have changed since this run was made (another sha256). Bring the "
+            "file back as it was, or train anew with what is there now."
+        )
+
+
+def _find_weights(workspace: Workspace, config: TrainConfig) -> Path | None:
+    """Return the file of the first weights, None for random and ImageNet ones.
+
+    Raises:
+        ModelError, HilumError: they can't be had; said before anything long begins.
+    """
     if not config.weights.startswith("run:"):
-        resolve_weights(config.weights, find_architecture(config.architecture))
-        return
+        source = resolve_weights(config.weights, find_architecture(config.architecture))
+        return (
+            Path(source.for_keras) if config.weights.startswith("file:") and source.for_keras else source.path
+        )
     run = RunStore(workspace).find(config.weights.removeprefix("run:"))
     theirs = run.load_config()["architecture"]
     if theirs != config.architecture:
@@ -152,6 +190,7 @@ def _check_weights(workspace: Workspace, config: TrainConfig) -> None:
         )
     if not (run.artifacts / BEST).is_file():
         raise ConfigError(f"The run {run.name} ({run.status}) has no weights yet. Choose another run.")
+    return run.artifacts / BEST
 
 
 def _check_classes(table: pd.DataFrame, classes: tuple[str, ...], split: dict[str, Any]) -> None:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from models.backend import start_backend
 from pipeline.cache.build import build_cache
 from pipeline.errors import user_errors
-from pipeline.jobs import JobStopped, JobStore, Progress, no_progress
+from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
 from pipeline.storage import explained
 from pipeline.training.config import TrainConfig
-from pipeline.training.errors import NothingToResumeError
+from pipeline.training.errors import NothingToResumeError, OutOfMemoryError
 from pipeline.training.journal import Journal
+from pipeline.training.memory import ENDING
+from pipeline.training.pausing import PAUSING, check_same_slices, free_reserve, keep_reserve
 from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
+from pipeline.training.tensorboard import open_log
 from pipeline.workspace import Workspace, atomic_write_json, read_json
+
+CHECKPOINT = "resume/state.npz"  # of `checkpoint`, which loads the learning library
+_ENDINGS = {
+    "stopped": "stopped on request",
+    "early": "ended early",
+    "complete": "complete",
+    "pruned": "given up by its search",
+}
+_NOT_PARAMETERS = {
+    "augment", "name", "recipe", "split", "classes", "planned_epochs", "extensions", "tensorboard",
+}  # fmt: skip
 
 
 def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_progress) -> str:
@@ -39,10 +54,17 @@ def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_
     return run.id
 
 
-def begin_run(store: RunStore, plan: Plan, *, job_id: str | None = None, queued: bool = False) -> RunInfo:
+def begin_run(
+    store: RunStore,
+    plan: Plan,
+    *,
+    job_id: str | None = None,
+    queued: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> RunInfo:
     """Make the run of a plan with all that `resume` needs to train it."""
     name = _free_name(store, plan.config)
-    tags = {"dataset": plan.config.dataset, "split": plan.split["name"]}
+    tags = {**(tags or {}), "dataset": plan.config.dataset, "split": plan.split["name"]}
     tags |= {"note": plan.note} if plan.note else {}
     run = store.create(name, _parameters(plan), tags, job_id=job_id, queued=queued)
     for file, value in plan_files(plan).items():
@@ -51,7 +73,7 @@ def begin_run(store: RunStore, plan: Plan, *, job_id: str | None = None, queued:
 
 
 def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progress) -> str:
-    """Go on with a run from its last whole epoch, with the split and recipe that it was begun with.
+    """Go on with a run from its last checkpoint, with the split and recipe that it was begun with.
 
     A run that has no epoch yet (queued, or lost early) begins.
 
@@ -66,8 +88,9 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     elsewhere = run.status == "running" and run.tags.get(JOB_TAG) != job_id
     if run.status == "finished" or elsewhere or any(job.status == "running" for job in others):
         raise NothingToResumeError(
-            f"The run {run.name} is {run.status}: there is nothing to resume. To train longer, start a run "
-            f"with `--weights run:{run.id[:8]}`."
+            f"The run {run.name} is {run.status}: there is nothing to resume. To train it longer: "
+            f"`python -m pipeline extend {run.id[:8]} 100`; to begin another from its weights: `--weights "
+            f"run:{run.id[:8]}`."
         )
     split = read_json(run.artifacts / "split.json")
     plan = stored_plan(run.load_config(), run.load_recipe(), split)
@@ -79,7 +102,7 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
 
 
 def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, progress: Progress) -> None:
-    journal = Journal(store, run)
+    journal = Journal(store, run, log=open_log(plan.config, run))
     journal.say(
         f"{plan.config.architecture} on {plan.config.dataset}, split {plan.split['name']}: {_counts(plan)}"
     )
@@ -87,6 +110,9 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
         journal.say(plan.note)
     cache = build_cache(workspace, plan.config.dataset, plan.recipe, progress)
     plan = plan.readable(cache)
+    began = (run.artifacts / CHECKPOINT).is_file()
+    if began:
+        check_same_slices(run, plan)
     if len(cache.unreadable):
         journal.say(f"{len(cache.unreadable)} slices could not be read and are left out.")
     progress(0, 1, "Loading the learning library")
@@ -94,26 +120,30 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     # Only now: the learning library takes seconds and half a gigabyte, and a wrong request needs neither.
     from pipeline.training import outcome
     from pipeline.training.callbacks import StopSwitch
-    from pipeline.training.fit import build_model, fit_model
+    from pipeline.training.fit import build_model, exportable, fit_model
+    from pipeline.training.search import open_trial
 
     outcome.write_seen(workspace, run, plan)
     outcome.write_environment(run)
     progress(0, 1, "Building the model")
-    model = build_model(workspace, plan, channels=cache.channels)
+    model = build_model(workspace, plan, channels=cache.channels, began=began)
     store.log_params(run.id, {"parameters": model.count_params(), "slices": len(plan.table)})
-    switch = StopSwitch(progress)
+    switch = StopSwitch(progress, open_trial(workspace, run))
     switch(0, 1, "Compiling the first step, which takes a while")
-    fitted = fit_model(model, plan, cache, journal, switch)
-    journal.flush()
+    with journal.flushed():
+        fitted = fit_model(model, plan, cache, journal, switch)
     if fitted.state.best_epoch:
+        model = exportable(model, plan, channels=cache.channels)
         outcome.write_outcome(run, plan, cache, model, switch)
     ending = "stopped" if fitted.stopped else "early" if fitted.ended_early else "complete"
+    ending = "pruned" if switch.pruned else ending
     store.set_tag(run.id, "ending", ending)
-    words = {"stopped": "stopped on request", "early": "ended early", "complete": "complete"}[ending]
+    words = _ENDINGS[ending]
     journal.say(f"Training {words} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
     if fitted.stopped:
         raise JobStopped(
-            f"Stopped on request; the best weights (epoch {fitted.state.best_epoch}) are exported."
+            f"{words[:1].upper()}{words[1:]}; the best weights (epoch {fitted.state.best_epoch}) are "
+            "exported."
         )
     progress(1, 1, f"Done: best epoch {fitted.state.best_epoch}")
 
@@ -131,9 +161,17 @@ def set_up_backend(config: TrainConfig) -> None:
 @contextmanager
 def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
     """Give the run its end, whatever it is; say in its log why it failed."""
+    keep_reserve(run)
     try:
         with explained():
             yield
+    except PAUSING as error:
+        free_reserve(run)
+        pause = JobPaused(f"{error} The run {run.name} is paused: `python -m pipeline resume {run.id[:8]}`.")
+        with contextlib.suppress(Exception):  # there may be no room even for this; its job says it too
+            Journal(store, run).say(str(pause))
+            store.finish(run.id, "paused", reason=str(pause))
+        raise pause from error
     except (JobStopped, KeyboardInterrupt):
         store.finish(run.id, "stopped")
         raise
@@ -142,14 +180,17 @@ def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
             str(error) if isinstance(error, user_errors()) else f"Unexpected: {type(error).__name__}: {error}"
         )
         Journal(store, run).say(reason)
+        if isinstance(error, OutOfMemoryError):
+            store.set_tag(run.id, "ending", ENDING)
         store.finish(run.id, "failed")
         raise
+    free_reserve(run)
     store.finish(run.id, "finished")
 
 
 def _parameters(plan: Plan) -> dict[str, Any]:
     """Return what the runs' table compares, flat."""
-    values = plan.config.model_dump(mode="json", exclude={"augment", "name", "recipe", "split", "classes"})
+    values = plan.config.model_dump(mode="json", exclude=_NOT_PARAMETERS)
     values |= {f"augment.{key}": value for key, value in plan.config.augment.model_dump().items()}
     values |= {"recipe": plan.recipe.name, "recipe_hash": plan.recipe.hash[:12]}
     values |= {"split": plan.split["name"], "split_hash": plan.split["hash"][:12]}

@@ -129,5 +129,25 @@ def test_imagenet_without_network_names_the_ways_out(monkeypatch):
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", no_network)
     monkeypatch.setattr("keras.src.applications.efficientnet_v2.file_utils.get_file", no_network)
-    with pytest.raises(WeightsDownloadError, match=r"file:PATH.*run:RUN.*phantom.*random"):
+    with pytest.raises(
+        WeightsDownloadError, match=r"storage.googleapis.*file:PATH.*run:RUN.*phantom.*random"
+    ) as raised:
         create_model("EfficientNetV2B0", num_classes=2, image_size=32, weights="imagenet")
+    assert "Fetch the file efficientnetv2-b0_notop.h5" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_file_that_a_user_is_told_to_fetch_is_the_one_that_keras_asks_for(name, monkeypatch):
+    from models.weights import imagenet_file
+
+    asked = []
+
+    def asks(file_name: str, *args: object, **kwargs: object) -> None:
+        asked.append(file_name)
+        raise Exception("URL fetch failure")
+
+    for family in ("efficientnet_v2", "convnext", "resnet"):
+        monkeypatch.setattr(f"keras.src.applications.{family}.file_utils.get_file", asks)
+    with pytest.raises(WeightsDownloadError):
+        create_model(name, num_classes=2, image_size=32, weights="imagenet")
+    assert asked == [imagenet_file(ARCHITECTURES[name])]

@@ -7,7 +7,7 @@ from pipeline.preprocessing.geometry import to_model_input
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
 from pipeline.training.config import Augmentation, TrainConfig
 from pipeline.training.measure import measure, predict_batches
-from pipeline.training.order import class_weights, epoch_length, epoch_order
+from pipeline.training.order import balance_effect, class_weights, epoch_length, epoch_order
 
 LABELS = np.array([0, 0, 0, 0, 0, 1, 1, 2])
 
@@ -51,6 +51,27 @@ def test_weights_average_one_and_favour_small_classes():
     weights = class_weights(LABELS, 3)
     assert weights[LABELS].mean() == pytest.approx(1)
     assert (weights * np.bincount(LABELS)).std() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("balance", ["augment", "weights"])
+def test_what_balancing_does_to_probabilities_is_said(balance):
+    """Evened 50:50 from 10:90, the odds are 9 times too high."""
+    said = balance_effect({"positive": 10, "negative": 90, "absent": 0}, balance=balance)
+    assert "in the training part only" in said
+    assert "positive (10.0% of the training slices) are about 9.0 times too high" in said
+    assert "stay as they are" in balance_effect({"positive": 5, "negative": 5}, balance=balance)
+
+
+def test_odds_are_off_by_what_is_said():
+    """A logistic fit on evened classes against the true odds, where the answer is known."""
+    scores = np.repeat([0.0, 1.0], 500)
+    positive = np.concatenate([np.arange(500) < 20, np.arange(500) < 80])  # odds 20:480 and 80:420
+    weights = class_weights(positive.astype(int), 2)[positive.astype(int)]
+    for score, odds in ((0.0, 20 / 480), (1.0, 80 / 420)):
+        at = scores == score
+        evened = weights[at & positive].sum() / weights[at & ~positive].sum()
+        assert evened / odds == pytest.approx(9.0, rel=1e-5)
+    assert "9.0 times" in balance_effect({"positive": 100, "negative": 900}, balance="weights")
 
 
 def test_batches_carry_the_slices_of_their_labels(part):

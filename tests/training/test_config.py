@@ -1,12 +1,15 @@
 """The configuration: frozen, validated, and its mistakes said in words."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from models.errors import UnknownArchitectureError
 from pipeline.training.config import TrainConfig, build_config, load_config, make_config
 from pipeline.training.errors import ConfigError
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "demo-model"
 
 
 def test_options_win_over_the_file(workspace, tmp_path):
@@ -67,3 +70,35 @@ def test_a_configuration_survives_json_and_cannot_be_changed():
     assert TrainConfig.model_validate(json.loads(config.model_dump_json())) == config
     with pytest.raises(ValueError, match="frozen"):
         config.epochs = 3  # type: ignore[misc]
+
+
+def test_a_configuration_of_an_earlier_version_means_what_it_meant():
+    """The shipped model's own, which name none of the newer keys: one stage, all weights, no average."""
+    from pipeline.training.stages import Stage, stages_of
+
+    for name in ("first", "second"):
+        config = make_config(load_config(ASSETS / f"{name}.json"))
+        assert stages_of(config) == (Stage("body", 0, config.epochs, config.image_size),)
+        assert (config.ema, config.accumulate, config.clip_norm, config.optimizer) == (0, 1, 1, "adamw")
+
+
+def test_a_learning_rate_of_a_million_is_told_in_words():
+    with pytest.raises(ConfigError, match=r"'learning_rate' cannot be 1e\+06: .*0.001 is usual"):
+        make_config({"dataset": "a", "learning_rate": 1e6})
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({"epochs": 3, "head_epochs": 3}, "leaves none to the backbone. Give more epochs"),
+        ({"head_only": True, "head_epochs": 3}, "give one of them"),
+        ({"sizes": [128, 96]}, "they rise, and end below"),
+        ({"sizes": [224]}, r"below 'image_size' \(224\)"),
+        ({"sizes": [8]}, "'sizes.0' cannot be 8"),
+        ({"unfreeze": 0}, "cannot be 0"),
+        ({"unfreeze": "some"}, "cannot be 'some'"),
+    ],
+)
+def test_stages_that_cannot_be(values, advice):
+    with pytest.raises(ConfigError, match=advice):
+        make_config({"dataset": "a", **values})

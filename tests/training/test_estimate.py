@@ -33,6 +33,21 @@ def test_memory_is_within_a_fifth_of_what_was_measured(name, image_size, batch_s
     assert found.memory / 2**20 == pytest.approx(peak, rel=0.2)
 
 
+# The same of what keeps less: few learning blocks, or none.
+MEASURED_PARTS = [
+    ("EfficientNetV2B0", {"image_size": 128, "batch_size": 8, "unfreeze": 2, "freeze_norm": True}, 993),
+    ("EfficientNetV2B0", {"image_size": 128, "head_only": True, "feature_copies": 0}, 951),
+    ("ResNet50V2", {"image_size": 128, "batch_size": 8, "unfreeze": 2, "freeze_norm": True}, 1127),
+    ("ResNet50V2", {"image_size": 128, "head_only": True, "feature_copies": 0}, 989),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "peak"), MEASURED_PARTS)
+def test_memory_of_a_frozen_backbone_is_within_a_fifth(name, options, peak):
+    found = estimate(architecture=name, **options)
+    assert found.memory / 2**20 == pytest.approx(peak, rel=0.2)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_has_one(name):
     found = estimate(architecture=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,9 @@ from models.errors import WeightsError
 from models.weights import open_arrays
 from pipeline.data.index import build_index
 from pipeline.data.splits import make_split
-from pipeline.jobs import JobStopped
+from pipeline.jobs import JobPaused, JobStopped
 from pipeline.runs import RunInfo, RunNotFoundError, RunStore
-from pipeline.training import callbacks, fit
+from pipeline.training import fit
 from pipeline.training.batches import TrainBatches
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.errors import (
@@ -28,7 +29,7 @@ from pipeline.training.errors import (
     TooFewSlicesError,
 )
 from pipeline.training.train import resume, train
-from pipeline.workspace import Workspace, WorkspaceUnwritableError
+from pipeline.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -173,7 +174,7 @@ def test_a_name_that_is_taken_is_numbered(finished, prepared):
 
 
 def test_a_finished_run_is_not_resumed(finished, prepared):
-    with pytest.raises(NothingToResumeError, match="is finished.*--weights run:"):
+    with pytest.raises(NothingToResumeError, match="is finished.*extend.*--weights run:"):
         resume(prepared, finished.id)
 
 
@@ -226,16 +227,18 @@ def test_too_little_memory_is_a_sentence_with_a_smaller_batch(prepared, monkeypa
 
 
 @pytest.mark.usefixtures("unexported")
-def test_a_full_disk_fails_with_its_sentence_and_can_be_resumed(prepared, monkeypatch):
-    def full(*_: object) -> None:
-        raise WorkspaceUnwritableError("The disk is full: state.npz could not be written.")
+def test_a_full_disk_pauses_with_its_sentence_and_is_resumed(prepared, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "save_state", full)
-        with pytest.raises(WorkspaceUnwritableError, match="disk is full"):
+        patch.setattr(np, "savez", full)
+        with pytest.raises(JobPaused, match="disk is full.*is paused.*resume"):
             train(prepared, config(epochs=2, name="full"))
     run = RunStore(prepared).find("full")
-    assert run.status == "failed"
+    assert run.status == "paused"
+    assert "disk is full" in (run.artifacts / "log.txt").read_text()
+    assert not (run.artifacts / "resume" / "reserve").exists()
     resume(prepared, run.id)
     assert RunStore(prepared).find("full").status == "finished"
 

@@ -1,0 +1,119 @@
+"""Verbs that use a model, and the dashboard: evaluate, predict, gain, export, dashboard."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import console
+from pipeline.commands.shared import Json, Run, UsageError, answer, job_of
+
+app = typer.Typer()
+
+Tta = Annotated[
+    int,
+    typer.Option(help="Average over so many slightly moved copies of each slice (test-time augmentation)."),
+]
+Ensemble = Annotated[
+    list[str] | None, typer.Option(help="A further run with the same classes to average with; repeatable.")
+]
+
+
+@app.command()
+def evaluate(
+    context: typer.Context,
+    run: Run,
+    part: Annotated[str | None, typer.Option(help="train, val, calibration or test (the default)")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Another indexed data set instead of a part.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how good a run is, each figure with its n and interval."""
+    from pipeline.evaluation.evaluate import evaluate_run
+    from pipeline.evaluation.report import write_report
+
+    if part and dataset:
+        raise UsageError(
+            "--part names a part of the run's own data, --dataset another data set: give one of them."
+        )
+    with job_of(context, "evaluate", title=f"Evaluate {run}") as progress:
+        evaluation = evaluate_run(context.obj, run, part=part or "test", dataset=dataset, progress=progress)
+    if report:
+        write_report(evaluation, report)
+        sys.stderr.write(f"Report written to {report}\n")
+    answer(evaluation.to_json(), as_json, console.evaluation_text)
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    run: Run,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
+    ],
+    heatmaps: Annotated[
+        Path | None, typer.Option(help="Write a heatmap of each slice into this folder.")
+    ] = None,
+    tta: Tta = 1,
+    ensemble: Ensemble = None,
+    as_json: Json = False,
+) -> None:
+    """Give the model's opinion of slices, one line a slice."""
+    from pipeline.inference.predict import predict_inputs
+
+    with job_of(context, "predict", title=f"Predict with {run}") as progress:
+        for answer in predict_inputs(
+            context.obj, run, inputs, heatmaps=heatmaps, tta=tta, ensemble=ensemble or (), progress=progress
+        ):
+            typer.echo(json.dumps(answer, allow_nan=False) if as_json else console.prediction_text(answer))
+
+
+@app.command()
+def gain(
+    context: typer.Context, run: Run, tta: Tta = 1, ensemble: Ensemble = None, as_json: Json = False
+) -> None:
+    """Measure on validation what averaging an answer gains; the Predict page then shows it."""
+    from pipeline.evaluation.gain import keep_gain, measure_gain
+    from pipeline.inference.averaging import make_averaging
+    from pipeline.runs import RunStore
+
+    found = RunStore(context.obj).find(run)
+    averaging = make_averaging(context.obj, found, views=tta, ensemble=ensemble or ())
+    with job_of(context, "gain", title=f"Gain of averaging, {found.name}") as progress:
+        measured = measure_gain(context.obj, found, averaging, progress=progress)
+        keep_gain(found, measured)
+    answer(measured.to_json(), as_json, console.gain_text)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    run: Run,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    format: Annotated[str, typer.Option(help="openvino, saved_model or keras")] = "openvino",
+) -> None:
+    """Write a run's model in a format that other software reads."""
+    from models.backend import start_backend
+
+    start_backend()
+    from pipeline.inference.export import export_run
+
+    typer.echo(export_run(context.obj, run, format=format, out=out))
+
+
+@app.command()
+def dashboard(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8501,
+    address: Annotated[str, typer.Option(help="127.0.0.1 keeps it to this machine.")] = "127.0.0.1",
+    headless: Annotated[bool, typer.Option(help="Do not open a browser.")] = False,
+) -> None:
+    """Open the dashboard in the browser."""
+    from pipeline.launch import launch_dashboard
+
+    raise typer.Exit(launch_dashboard(context.obj, port=port, address=address, headless=headless))

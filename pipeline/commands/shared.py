@@ -1,0 +1,43 @@
+"""What verbs share: their common arguments, being a job, and how they answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import HilumError
+from pipeline.jobs import JobStore, Reporter
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, the beginning of it, its name, or `demo`.")
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set's name.")]
+
+
+class UsageError(HilumError):
+    """The request itself is wrong: a combination of options that means nothing."""
+
+
+@contextlib.contextmanager
+def job_of(context: typer.Context, kind: str, *, title: str) -> Iterator[Reporter]:
+    """Be a job while the block runs."""
+    with JobStore(context.obj).reporting(kind, sys.argv[1:], title) as reporter:
+        yield reporter
+
+
+def complain(sentence: str) -> None:
+    """Say what went wrong beside the answer."""
+    sys.stderr.write(f"{sentence}\n")
+
+
+def answer(value: Any, as_json: bool, as_text: Any) -> None:
+    """Print the one answer of a verb."""
+    typer.echo(
+        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) if as_json else as_text(value)
+    )

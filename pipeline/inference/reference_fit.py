@@ -1,0 +1,103 @@
+"""Fit a run's reference: axes and points from its training slices, the threshold from other patients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.inference.calibrated import Basis
+from pipeline.inference.reference import NEIGHBOURS, ROWS, Reference
+
+MOST = 4000  # training slices that are kept: of every patient some, before any has many
+DIMENSIONS = 64
+LEAST_SPREAD = 0.1  # of a feature, as a share of the median one's: one that hardly varies would decide alone
+QUANTILE = 0.99  # of the calibration slices' distances
+LEAST = 20  # slices on either side: fewer say nothing about what is far
+
+
+def fit_reference(
+    train: np.ndarray,
+    train_rows: pd.DataFrame,
+    held_out: np.ndarray,
+    held_out_rows: pd.DataFrame,
+    *,
+    dataset: str,
+    part: str,
+    model_sha256: str,
+    most: int = MOST,
+) -> Reference | None:
+    """Fit the axes on the training slices and the threshold on patients that the model did not learn from.
+
+    Args:
+        train: (n, k) pooled features of the training part.
+        train_rows: n rows with `slice_id`, `label`, `patient_id`, `group` and `content_hash`.
+        held_out: (m, k) pooled features of the part that sets the threshold.
+        held_out_rows: m rows, likewise.
+        dataset: whose slices they are.
+        part: the held-out part's name.
+        model_sha256: digest of the engine's weights.
+        most: training slices to keep.
+
+    Returns:
+        None where either side has fewer than LEAST slices.
+    """
+    # Slices with little lung are never refused, so they don't say how far is too far.
+    asked = (held_out_rows["label"] != NON_INFORMATIVE).to_numpy()
+    held_out, held_out_rows = held_out[asked], held_out_rows[asked]
+    if min(len(train), len(held_out)) < max(LEAST, NEIGHBOURS):
+        return None
+    values = train.astype(np.float32)
+    center, spread = values.mean(axis=0), values.std(axis=0)
+    scales = np.maximum(spread, max(LEAST_SPREAD * float(np.median(spread)), 1e-6))
+    scaled = (values - center) / scales
+    axes = _principal_axes(scaled)
+    chosen = _sample(train_rows["group"].astype(str).to_numpy(), most)
+    unbounded = Reference(
+        model_sha256=model_sha256,
+        center=center,
+        scales=scales,
+        axes=axes,
+        points=(scaled[chosen] @ axes).astype(np.float16),
+        rows=train_rows.iloc[chosen][list(ROWS)].reset_index(drop=True),
+        threshold=float("inf"),
+        quantile=1.0,
+        basis=_basis(held_out_rows, dataset, part),
+        trained_on=_basis(train_rows, dataset, "train"),
+    )
+    distances = np.sort(unbounded.distances(held_out))
+    place = int(np.ceil((len(distances) + 1) * QUANTILE))
+    enough = place <= len(distances)
+    return replace(
+        unbounded,
+        threshold=float(distances[place - 1] if enough else distances[-1]),
+        quantile=QUANTILE if enough else 1.0,
+    )
+
+
+def _principal_axes(scaled: np.ndarray) -> np.ndarray:
+    """Return the first axes of centred rows (n, k) as they will be stored, float32 (k, d)."""
+    sample = scaled[:: max(1, len(scaled) // 4000)]
+    turned = np.linalg.svd(sample, full_matrices=False)[2]
+    kept = min(DIMENSIONS, *sample.shape)
+    return np.asarray(turned[:kept].T.astype(np.float16), np.float32)
+
+
+def _sample(groups: np.ndarray, most: int) -> np.ndarray:
+    """Return the places of at most `most` rows in their order: of every group some, before any has many."""
+    rank = pd.Series(np.random.default_rng(0).permutation(len(groups))).groupby(groups).rank(method="first")
+    return np.sort(np.argsort(rank.to_numpy(), kind="stable")[:most])
+
+
+def _basis(rows: pd.DataFrame, dataset: str, part: str) -> Basis:
+    known = bool(rows["patient_id"].notna().all())
+    units = rows["patient_id"] if known else rows["group"]
+    return Basis(
+        dataset=dataset,
+        part=part,
+        slices=len(rows),
+        groups=int(units.nunique()),
+        unit="patient" if known else "group",
+    )

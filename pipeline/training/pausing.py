@@ -1,0 +1,72 @@
+"""A training that can't go on for now: no room on the disk, or slices that are not there any more.
+
+It is paused with the reason, and `resume` goes on from its last checkpoint once the cause is gone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.cache.errors import CacheSpaceError, NothingToCacheError
+from pipeline.data.datasets import DatasetNotFoundError
+from pipeline.runs import RunInfo
+from pipeline.storage import WorkspaceUnwritableError
+from pipeline.training.errors import TrainingError
+from pipeline.training.journal import StoreFullError
+from pipeline.training.plan import Plan
+from pipeline.workspace import atomic_write_bytes
+
+RESERVE_BYTES = 2 << 20  # what the last words on a full disk need: pages of two databases, a line of log
+
+
+class SlicesMissingError(TrainingError):
+    """The slices that a run began with are not those that its data set has now."""
+
+
+PAUSING = (
+    WorkspaceUnwritableError,
+    StoreFullError,
+    CacheSpaceError,
+    NothingToCacheError,
+    DatasetNotFoundError,
+    SlicesMissingError,
+)
+
+
+def keep_reserve(run: RunInfo) -> None:
+    """Take some room on the disk, to be able to say that it is full.
+
+    Raises:
+        WorkspaceUnwritableError: it is full already.
+    """
+    atomic_write_bytes(_reserve(run), bytes(RESERVE_BYTES))
+
+
+def free_reserve(run: RunInfo) -> None:
+    """Give the room back."""
+    _reserve(run).unlink(missing_ok=True)
+
+
+def check_same_slices(run: RunInfo, plan: Plan) -> None:
+    """Make sure that a run goes on with the slices that it began with: order and steps are counted in them.
+
+    Raises:
+        SlicesMissingError: some are not there, or can't be read any more.
+    """
+    path = run.artifacts / "seen.parquet"
+    if not path.is_file():
+        return
+    seen = pd.read_parquet(path)["slice_id"]
+    missing = len(set(seen) - set(plan.table["slice_id"]))
+    if missing:
+        raise SlicesMissingError(
+            f"{missing:,} of the {len(seen):,} slices that the run began with are not in the data set "
+            f"{plan.config.dataset} any more, or cannot be read. Bring them back (is their folder there?) "
+            "and index it again."
+        )
+
+
+def _reserve(run: RunInfo) -> Path:
+    return run.artifacts / "resume" / "reserve"
