@@ -9,7 +9,7 @@ from pipeline.preprocessing.lungs.verdict import judge_mask
 def body_of(size: int = 100) -> Body:
     mask = np.zeros((size, size), np.uint8)
     mask[10:90, 5:95] = 255
-    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)), 90.0)
+    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)))
 
 
 def mask_with(*boxes) -> np.ndarray:
@@ -59,13 +59,5 @@ def test_a_cross_of_threads_is_ragged():
 
 def test_without_a_body_there_is_nothing_to_judge():
     nothing = np.zeros((10, 10), np.uint8)
-    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0, 0.0))
+    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0))
     assert not verdict.plausible and "one colour" in verdict.reasons[0]
-
-
-def test_a_single_pixel_is_too_little_lung():
-    """It falls between the pixels that sides are compared in."""
-    mask = np.zeros((100, 100), np.uint8)
-    mask[51, 31] = 255
-    verdict = judge_mask(mask, body_of())
-    assert not verdict.plausible and verdict.reasons[0].startswith("Little lung")
