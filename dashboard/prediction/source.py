@@ -67,7 +67,7 @@ def _from_dataset(run: RunInfo, dataset: str) -> Asked | None:
     if rows.empty:
         widgets.callout("No slice of this data set can be read: see Explore for the reasons.", tone="warn")
         return None
-    slice_id, _ = draw_slice_choice(rows, order_labels(rows["label"].dropna().unique()))
+    slice_id, _ = draw_slice_choice(dataset, rows, order_labels(rows["label"].dropna().unique()))
     name = str(pictures.index_of(dataset).loc[slice_id, "path"])
     prediction = read.of_slice(run, dataset, slice_id, chosen_averaging(run))
     return Asked(name, f"{dataset}/{slice_id}", prediction, slice_id)

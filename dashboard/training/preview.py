@@ -28,8 +28,8 @@ def draw_preview(dataset: str, recipe: str, augment: dict[str, Any], *, image_si
         Augmentation(**augment), count=len(slices), size=slices[0][1].shape[0], seed=0, epoch=draw
     )
     items = []
-    for (label, image), change in zip(slices, changes, strict=True):
-        seen = network_slice(image, change if draw else None, image_size=image_size)
+    for place, (label, image) in enumerate(slices):
+        seen = network_slice(image, changes[place] if draw else None, image_size=image_size)
         picture = np.clip(np.rint(seen), 0, 255).astype(np.uint8).squeeze()
         items.append(
             GalleryItem(thumbnail(picture, size=image_size), caption=label, color=class_color(label))
