@@ -145,7 +145,7 @@ def test_folds_are_trained_one_by_one_and_their_mean_is_told(discs):
 def test_a_search_tries_gives_up_and_finds(discs, monkeypatch):
     monkeypatch.setattr(search, "WAIT_SECONDS", 0.0)
     space = {"learning_rate": [1e-7, 3e-3], "dropout": {"low": 0.0, "high": 0.5}}
-    sweep = launch_search(discs, BASE, trials=8, space=space, seed=1, name="found")
+    sweep = launch_search(discs, BASE, trials=8, space=space, seed=3, name="found")
     messages: list[str] = []
     run_search(discs, sweep, progress=lambda done, total, message="": messages.append(message))
     found = sweep_table(discs, sweep, intervals=False)
