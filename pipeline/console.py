@@ -200,13 +200,13 @@ def sweep_text(found: dict[str, Any]) -> str:
 
     rows = [
         {key: row[key] for key in ("trial", "name", "status")}
-        | {key: row[key] for key in found["varied"]}
+        | {key: _short(row[key]) for key in found["varied"]}
         | {"epochs": row["epochs"], "best": row["best_epoch"], "val AUC": number(row["val_auc"])}
         | {"val accuracy": interval(row), "val loss": number(row["val_loss"])}
         for row in found["trials"]
     ]
     summary = [
-        {key: value for key, value in row.items() if not isinstance(value, dict)}
+        {key: _short(value) for key, value in row.items() if not isinstance(value, dict)}
         | {
             figure: f"{row[figure]['mean']:.3f} ({row[figure]['lowest']:.3f} to {row[figure]['highest']:.3f})"
             for figure in ("val_auc", "val_accuracy")
@@ -216,6 +216,19 @@ def sweep_text(found: dict[str, Any]) -> str:
     status = ", ".join(f"{count} {name}" for name, count in found["status"].items())
     text = f"{found['name']} ({found['id']}): {status}\n{table(rows)}"
     return text + (f"\n\nMean (lowest to highest) of n, on validation:\n{table(summary)}" if summary else "")
+
+
+def _short(value: Any) -> str:
+    """Write a setting that may be a number of seventeen digits.
+
+    >>> _short("0.0012520653814999472"), _short("ResNet50V2"), _short(None), _short("2")
+    ('0.001252', 'ResNet50V2', '', '2')
+    """
+    text = "" if value is None else str(value)
+    try:
+        return f"{float(text):.4g}" if "." in text else text
+    except ValueError:
+        return text
 
 
 def _time(seconds: float) -> str:

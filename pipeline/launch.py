@@ -37,7 +37,7 @@ def launch_dashboard(workspace: Workspace, *, port: int, address: str, headless:
         sys.stderr.write(f"Port {port} is taken (by another Hilum, perhaps): this one takes {chosen}.\n")
     sys.stderr.write(f"Hilum: http://localhost:{chosen} on workspace {workspace.root} (Ctrl-C ends it)\n")
     home = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-m", "streamlit", "run", str(home / "dashboard" / "app.py")]
+    command = [sys.executable, "-m", "dashboard.server"]
     command += ["--server.port", str(chosen), "--server.address", address]
     command += ["--server.headless", str(headless or not _has_screen()).lower()]
     process = subprocess.Popen(command, cwd=home, env=os.environ | {"HILUM_WORKSPACE": str(workspace.root)})

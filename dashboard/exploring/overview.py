@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from cv2.typing import MatLike
 from streamlit.delta_generator import DeltaGenerator
@@ -70,15 +71,14 @@ def draw_overview(dataset: str) -> None:
     labels = list(counts.index)
     left, middle, right = st.columns(3, gap="small")
     with left, widgets.panel("Classes", _balance_text(counts), key="explore-balance"):
-        widgets.chart(balance_figure(counts), key="explore-balance-chart", height=HEIGHT)
+        _chart(dataset, "balance", lambda: balance_figure(counts))
     with middle, widgets.panel("Average slice", "small: where slices differ", key="explore-means"):
         means = st.empty()
         means.html('<div class="h-means"></div>')
     with right, widgets.panel("Brightness", "median, middle half; dotted: all classes", key="explore-grey"):
-        figure = intensity_figure(load_overview.intensity(dataset), labels)
-        widgets.chart(figure, key="explore-grey-chart", height=HEIGHT)
+        _chart(dataset, "grey", lambda: intensity_figure(load_overview.intensity(dataset), labels))
     _draw_row([(8, lambda: _patients(dataset, labels)), (5, lambda: _lungs(dataset, labels))])
-    sections: list[Section] = [(1, lambda: _files(readable, labels))]
+    sections: list[Section] = [(1, lambda: _files(dataset, readable, labels))]
     if len(load_overview.choices(dataset, "source")) > 1:
         sections.append((1, lambda: _sources(dataset, labels)))
     if _distinct_sizes(readable) > FEW_SIZES:
@@ -148,7 +148,7 @@ def _patients(dataset: str, labels: list[str]) -> None:
     if together > 1:
         words += f"; {together} neighbours drawn together"
     with widgets.panel("Patients by class", words, key="explore-patients"):
-        widgets.chart(patients_figure(matrix, labels), key="explore-patients-chart", height=HEIGHT)
+        _chart(dataset, "patients", lambda: patients_figure(matrix, labels))
 
 
 def _lungs(dataset: str, labels: list[str]) -> None:
@@ -158,15 +158,15 @@ def _lungs(dataset: str, labels: list[str]) -> None:
         if profile.missing:
             widgets.callout(profile.missing, title="Not to be seen yet")
         else:
-            widgets.chart(lungs_figure(profile, labels), key="explore-lungs-chart", height=HEIGHT)
+            _chart(dataset, "lungs", lambda: lungs_figure(profile, labels))
 
 
-def _files(readable: pd.DataFrame, labels: list[str]) -> None:
+def _files(dataset: str, readable: pd.DataFrame, labels: list[str]) -> None:
     words = [_channels_text(readable)]
     if _distinct_sizes(readable) <= FEW_SIZES:
         words.insert(0, _sizes_text(readable))
     with widgets.panel("Files", "; ".join(words), key="explore-kinds"):
-        _bars(_kinds(readable), labels, key="explore-kinds-chart")
+        _bars(dataset, "kinds", lambda: _kinds(readable), labels)
 
 
 def _sources(dataset: str, labels: list[str]) -> None:
@@ -174,13 +174,18 @@ def _sources(dataset: str, labels: list[str]) -> None:
     alone = int(((counts > 0).sum(axis=1) == 1).sum())
     words = f"{alone} of {len(counts)} hold one class only" if alone and len(labels) > 1 else f"{len(counts)}"
     with widgets.panel("Sources by class", words, key="explore-sources"):
-        _bars(counts, labels, key="explore-sources-chart")
+        _bars(dataset, "sources", lambda: counts, labels)
 
 
-def _bars(counts: pd.DataFrame, labels: list[str], *, key: str) -> None:
+def _bars(dataset: str, name: str, count: Callable[[], pd.DataFrame], labels: list[str]) -> None:
     """Draw slices by kind; the classes' colours are said on top of the page."""
-    figure = kinds_figure(counts, labels).update_layout(showlegend=False, margin_t=8)
-    widgets.chart(figure, key=key, height=HEIGHT)
+    _chart(dataset, name, lambda: kinds_figure(count(), labels).update_layout(showlegend=False, margin_t=8))
+
+
+def _chart(dataset: str, name: str, build: Callable[[], go.Figure]) -> None:
+    """Draw a figure that is built once for an index: Plotly takes longer over it than over its data."""
+    figure = load_overview.figure(dataset, name, build)
+    widgets.chart(figure, key=f"explore-{name}-chart", height=HEIGHT)
 
 
 def _dimensions(dataset: str, readable: pd.DataFrame, labels: list[str]) -> None:

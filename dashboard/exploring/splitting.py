@@ -10,7 +10,6 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.charts.explore import parts_figure
-from dashboard.exploring.meter import draw_meter
 from dashboard.loaders import explore as load
 from dashboard.loaders.splitting import preview_split
 
@@ -34,6 +33,8 @@ MOST_VALUES = 40
 
 def draw_splitting(dataset: str) -> None:
     """Draw the frozen splits and the leakage meter on one side, a new split on the other."""
+    from dashboard.exploring.meter import draw_meter  # its statistics library takes a second to load
+
     left, right = st.columns([7, 5], gap="small")
     with right, widgets.panel("New split", "nothing is written before you freeze it", key="split-new"):
         with widgets.guarded("The new split could not be drawn."):

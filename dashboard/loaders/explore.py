@@ -1,4 +1,4 @@
-"""What the Explore page reads: index, audit, splits, averages. All is shared: it must not be changed."""
+"""What the Explore page reads: index, audit, splits. All is shared: it must not be changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pipeline.data.audit import AuditReport
     from pipeline.data.decisions import Decisions
     from pipeline.data.splits import Split
-    from pipeline.data.thumbnails import ClassMean
 
 
 def index(dataset: str) -> pd.DataFrame:
@@ -33,11 +32,6 @@ def index(dataset: str) -> pd.DataFrame:
 def histograms(dataset: str) -> NDArray[np.float32]:
     """Return each slice's grey histogram, (n, 32), in the index's order."""
     return _histograms(str(workspace().root), dataset, stamp(_index_file(dataset)))
-
-
-def class_means(dataset: str) -> list[ClassMean]:
-    """Return the average slice of each class."""
-    return _class_means(str(workspace().root), dataset, stamp(_index_file(dataset)))
 
 
 def audit(dataset: str) -> AuditReport | None:
@@ -92,15 +86,6 @@ def _histograms(root: str, dataset: str, mark: float) -> NDArray[np.float32]:
     from pipeline.data.datasets import load_histograms
 
     return load_histograms(Workspace.open(root), dataset)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _class_means(root: str, dataset: str, mark: float) -> list[ClassMean]:
-    from pipeline.data.datasets import load_index
-    from pipeline.data.thumbnails import average_classes
-
-    opened = Workspace.open(root)
-    return average_classes(opened, dataset, load_index(opened, dataset))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from dashboard.loaders.shared import stamp, workspace
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from pipeline.data.overview import Bands, LungProfile
     from pipeline.data.slice_map import SliceMap
     from pipeline.data.thumbnails import ClassMean
@@ -62,6 +64,11 @@ def class_means(dataset: str, on_progress: Callable[[int, int], None]) -> list[C
     return kept
 
 
+def figure(dataset: str, name: str, build: Callable[[], go.Figure]) -> go.Figure:
+    """Return the figure called `name`, built once for an index; it must not be changed."""
+    return _figure(*_marks(dataset), name, build)
+
+
 def slice_map(dataset: str) -> SliceMap:
     """Return the map of a data set."""
     return _slice_map(*_marks(dataset))
@@ -77,11 +84,13 @@ def _marks(dataset: str) -> tuple[str, str, float]:
     return str(workspace().root), dataset, stamp(folder / "index.parquet") + stamp(folder / "splits")
 
 
-def _readable(dataset: str) -> pd.DataFrame:
-    from pipeline.data.table import OK
+def _readable(dataset: str, columns: Collection[str]) -> pd.DataFrame:
+    """Return readable rows, a label each; of a million rows no more columns than are needed."""
+    from pipeline.data.table import OK, UNLABELLED
 
     index = load.index(dataset)
-    return index[(index["status"] == OK).to_numpy(bool)]
+    rows = index.loc[(index["status"] == OK).to_numpy(bool), [name for name in index if name in columns]]
+    return rows.assign(label=rows["label"].fillna(UNLABELLED))
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
@@ -100,10 +109,9 @@ def _statistics(root: str, dataset: str, mark: float) -> list[str]:
 @st.cache_resource(show_spinner=False, max_entries=24)
 def _counts(root: str, dataset: str, mark: float, column: str) -> pd.DataFrame:
     from pipeline.data.overview import count_by
-    from pipeline.data.table import UNLABELLED
 
-    rows = _readable(dataset)
-    return count_by(rows[column], rows["label"].fillna(UNLABELLED))
+    rows = _readable(dataset, {column, "label"})
+    return count_by(rows[column], rows["label"])
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -119,17 +127,20 @@ def _intensity(root: str, dataset: str, mark: float) -> dict[str, Bands]:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _lungs(root: str, dataset: str, mark: float) -> LungProfile:
-    from pipeline.data.overview import lung_profile
-    from pipeline.data.table import UNLABELLED
+    from pipeline.data.overview import PROFILED, lung_profile
 
-    rows = _readable(dataset)
-    return lung_profile(rows.assign(label=rows["label"].fillna(UNLABELLED)))
+    return lung_profile(_readable(dataset, PROFILED))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _kept_means(root: str, dataset: str, mark: float) -> list[Any]:
     """Return a list that `class_means` fills: what reports its progress cannot be cached itself."""
     return []
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def _figure(root: str, dataset: str, mark: float, name: str, _build: Callable[[], go.Figure]) -> go.Figure:
+    return _build()
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pyarrow.parquet
 from numpy.typing import NDArray
 
@@ -160,8 +161,10 @@ def _caches(workspace: Workspace, name: str) -> list[Path]:
 
 
 def _load_bytes(workspace: Workspace, name: str, column: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a column of equally long values as one array, zeros where a row has none."""
     require_manifest(workspace, name)
     cells = {"fingerprint": FINGERPRINT_SIDE**2, "histogram": HISTOGRAM_BINS}[column]
-    stored = pd.read_parquet(index_file(workspace, name), columns=[column])[column]
-    empty = bytes(cells * dtype.itemsize)
-    return np.frombuffer(b"".join(value if value is not None else empty for value in stored), dtype)
+    width = cells * dtype.itemsize
+    stored = pyarrow.parquet.read_table(index_file(workspace, name), columns=[column])[column]
+    whole = stored.cast(pyarrow.binary(width)).fill_null(bytes(width)).combine_chunks()
+    return np.frombuffer(whole.buffers()[1], dtype, len(whole) * cells, offset=whole.offset * width)

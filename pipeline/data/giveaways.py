@@ -6,7 +6,6 @@ from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
-from scipy.stats import fisher_exact
 
 from pipeline.data.findings import Finding
 from pipeline.data.shortcuts import (
@@ -100,6 +99,8 @@ def _value_of_one_class(values: pd.Series, labels: pd.Series, groups: pd.Series)
 
     It is in groups enough, and Fisher's exact test on groups (class by value) has p < 0.01.
     """
+    from scipy.stats import fisher_exact  # a second to load, which showing an audit has no use for
+
     if values.nunique() > _MOST_VALUES:
         return None
     for value, rows in labels.groupby(values):

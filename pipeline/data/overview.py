@@ -14,6 +14,11 @@ MOST_SLICES = 4_000  # of a class that its brightness is taken from
 MOST_COLUMNS = 1_000  # of a matrix of patients: beyond, neighbours are drawn together
 LEAST_STACK = 5  # slices that show how a lung begins and ends
 STEPS = 20  # from head to feet
+# Columns that a profile of the lungs is made of; `level` where a labels CSV has it.
+PROFILED = frozenset(
+    {"label", "lung_fraction", "level", "patient_id", "slice_id", "path", "frame", "series_uid"}
+    | {"slice_location"}
+)
 _QUARTILES = (25, 50, 75)
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from pipeline.data.labels import order_labels
 
@@ -103,6 +102,8 @@ def auc(scores: NDArray[np.float64], is_label: NDArray[np.bool_]) -> float:
     >>> auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
     0.75
     """
+    from scipy.stats import rankdata  # takes a second to load, as in giveaways.py
+
     ranks = rankdata(scores)
     positives = int(is_label.sum())
     above = ranks[is_label].sum() - positives * (positives + 1) / 2

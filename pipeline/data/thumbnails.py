@@ -99,7 +99,7 @@ def average_classes(
     kept = workspace.dataset_dir(dataset) / "averages.parquet"
     if (means := _load_means(kept, state)) is not None:
         return means
-    chosen = _drawn_evenly(index[index["status"] == OK])
+    chosen = _drawn_evenly(index)
     total, done, means = sum(len(rows) for _, rows in chosen), 0, []
     for label, rows in chosen:
         pictures = []
@@ -117,14 +117,15 @@ def average_classes(
     return means
 
 
-def _drawn_evenly(usable: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return up to 80 rows of each class."""
-    codes, labels = pd.factorize(usable["label"].fillna(UNLABELLED))
+def _drawn_evenly(index: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return up to 80 readable rows of each class."""
+    usable = np.flatnonzero((index["status"] == OK).to_numpy(bool))
+    codes, labels = pd.factorize(index["label"].iloc[usable].fillna(UNLABELLED))
     drawn = []
     for code, label in enumerate(labels):
-        rows = np.flatnonzero(codes == code)
+        rows = usable[codes == code]
         places = np.unique(np.linspace(0, len(rows) - 1, MEAN_SLICES).round().astype(int))
-        drawn.append((str(label), usable.iloc[rows[places]]))
+        drawn.append((str(label), index.iloc[rows[places]]))
     return drawn
 
 

@@ -168,7 +168,8 @@ def _told(stage: Stage, config: TrainConfig) -> str:
     what = "the head alone" if stage.learns == "head" else "head and backbone"
     if stage.learns == "body" and config.unfreeze != "all":
         what = f"the head and the {config.unfreeze} topmost blocks"
-    text = f"Epochs {stage.first + 1} to {stage.end} train {what} at {stage.image_size} pixels."
+    span = f"Epochs {stage.first + 1} to {stage.end} train" if len(stage) > 1 else f"Epoch {stage.end} trains"
+    text = f"{span} {what} at {stage.image_size} pixels."
     if config.mixed_precision and not any(map(keras.distribution.list_devices, ("gpu", "tpu"))):
         text += " Mixed precision does not pay here: there is no GPU."
     return text

@@ -92,7 +92,7 @@ def run_search(
         if done >= total:
             return
         while running < JobStore(workspace).at_once and len(study.trials) < total:
-            _submit(workspace, sweep, study.ask())
+            _submit(workspace, sweep, ask(study, sweep))
             running += 1
         wait(WAIT_SECONDS)
 
@@ -122,9 +122,21 @@ def open_study(workspace: Workspace, sweep: Sweep) -> Any:
         study_name=sweep.id,
         load_if_exists=True,
         direction="minimize" if sweep.base["monitor"] == "val_loss" else "maximize",
-        sampler=optuna.samplers.TPESampler(seed=int(sweep.options["seed"])),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
     )
+
+
+def ask(study: Any, sweep: Sweep) -> Any:
+    """Return the next trial: what is tried is a function of the search's seed and of the trials before.
+
+    A sampler that began anew with each process would try the same values again after a restart.
+    """
+    import numpy as np
+    import optuna
+
+    seeds = np.random.SeedSequence([int(sweep.options["seed"]), len(study.trials)]).generate_state(1)
+    study.sampler = optuna.samplers.TPESampler(seed=int(seeds[0]))
+    return study.ask()
 
 
 class SearchTrial:

@@ -82,6 +82,7 @@ def _measure(
     figures = [
         _figure(f"first visit, {slow}", first, peer, beside),
         _figure(f"overview, {slow}", statistics.median(again)),
+        _figure(f"click from Train to Explore, {slow}", _clicked(page, f"{address}/train?dataset={dataset}")),
     ]
     _settle(page)
     tab = _seconds(lambda: _click(page, page.get_by_role("tab", name="Slices"), ".cell"))
@@ -90,6 +91,22 @@ def _measure(
     figures.append(_figure(f"search, {slow}", _searched(page)))
     figures.append(_figure(f"sort by a statistic, {slow}", _sorted(page)))
     return figures
+
+
+def _clicked(page: Page, train: str) -> float:
+    """Return the seconds from a click on Explore, on another page, to its first chart."""
+
+    def click() -> None:
+        page.get_by_role("link", name="Explore").click()
+        page.locator("[class*=st-key-explore-balance-chart] .main-svg").first.wait_for()
+
+    taken = []
+    for _ in range(CLICKS):
+        page.goto(train)
+        page.locator(".h-header h1", has_text="Train").wait_for()
+        _settle(page)
+        taken.append(_seconds(click))
+    return statistics.median(taken)
 
 
 def _toggled(page: Page, key: str) -> float:
@@ -110,8 +127,18 @@ def _searched(page: Page) -> float:
 
 
 def _sorted(page: Page) -> float:
-    toggle = page.locator(".st-key-explore-descending label").first
-    return _median(page, lambda: _until_changes(page, ".gallery", "data-ready", toggle.click))
+    """Return the seconds until the gallery follows a statistic that is chosen in the sort box."""
+    box = page.locator(".st-key-explore-sort")
+    taken = []
+    for number in range(1, CLICKS + 1):  # 0 is the path
+        _settle(page)
+        box.get_by_role("combobox").click()
+        choice = page.get_by_role("option").nth(number)
+        choice.wait_for()
+        taken.append(
+            _seconds(lambda option=choice: _until_changes(page, ".gallery", "data-ready", option.click))
+        )
+    return statistics.median(taken)
 
 
 def _until_count_changes(page: Page, act: Callable[[], Any]) -> None:

@@ -114,6 +114,7 @@ def write_made_up_index(workspace: Workspace, name: str, size: int) -> pd.Series
     atomic_write_json(
         folder / "dataset.json",
         {"name": name, "source": str(folder), "created": "2020-01-01", "version": VERSION, "synthetic": True}
+        | {"updated": "2020-01-01", "state": None, "labels_csv": None, "dropped_columns": []}
         | {"slices": size, "patients": int(table["patient_id"].nunique()), "by_label": counts},
     )
     neighbours = pd.Series(np.arange(size) // 6 * 6)

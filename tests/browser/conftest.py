@@ -23,6 +23,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Error, Page, sync_playwright  # noqa: E402
 
 HOME = Path(__file__).resolve().parents[2]
+APP = HOME / "dashboard" / "app.py"
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -80,7 +81,8 @@ def serving(script: Path, workspace: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
+    run = ["dashboard.server"] if script == APP else ["streamlit", "run", str(script)]
+    command = [sys.executable, "-m", *run, "--server.port", str(port)]
     environment = os.environ | {"HILUM_WORKSPACE": str(workspace), "PYTHONPATH": str(HOME)}
     log = workspace.parent / f"{script.stem}.log"
     with log.open("wb") as output:
@@ -117,7 +119,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     """Start a script (default: the dashboard) over a workspace (default: an empty one), give its address."""
     with contextlib.ExitStack() as stack:
 
-        def start(script: Path = HOME / "dashboard" / "app.py", workspace: Path | None = None) -> str:
+        def start(script: Path = APP, workspace: Path | None = None) -> str:
             folder = workspace or tmp_path_factory.mktemp("browser") / "workspace"
             return stack.enter_context(serving(script, folder))
 

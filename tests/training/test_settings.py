@@ -32,7 +32,7 @@ def trained(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         submitted.append(config)
         return "0"
 
-    monkeypatch.setattr("pipeline.__main__._submit_training", submit)
+    monkeypatch.setattr("pipeline.training.launch.submit_training", submit)
 
     def run(*words: str) -> TrainConfig:
         workspace_words = ["--workspace", str(workspace.root)]

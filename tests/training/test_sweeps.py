@@ -13,7 +13,7 @@ from pipeline.runs import RunStore
 from pipeline.training import estimate, outcome, search
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import ConfigError
-from pipeline.training.search import launch_search, open_study, resume_search, run_search, trial_config
+from pipeline.training.search import ask, launch_search, open_study, resume_search, run_search, trial_config
 from pipeline.training.sweep_table import sweep_table
 from pipeline.training.sweeps import (
     SweepNotFoundError,
@@ -145,7 +145,7 @@ def test_folds_are_trained_one_by_one_and_their_mean_is_told(discs):
 def test_a_search_tries_gives_up_and_finds(discs, monkeypatch):
     monkeypatch.setattr(search, "WAIT_SECONDS", 0.0)
     space = {"learning_rate": [1e-7, 3e-3], "dropout": {"low": 0.0, "high": 0.5}}
-    sweep = launch_search(discs, BASE, trials=8, space=space, seed=1, name="found")
+    sweep = launch_search(discs, BASE, trials=8, space=space, seed=3, name="found")
     messages: list[str] = []
     run_search(discs, sweep, progress=lambda done, total, message="": messages.append(message))
     found = sweep_table(discs, sweep, intervals=False)
@@ -159,6 +159,20 @@ def test_a_search_tries_gives_up_and_finds(discs, monkeypatch):
     assert pruned["epochs"] < 4
     resume(discs, pruned["run"])  # by hand it may train to its end
     assert RunStore(discs).find(pruned["run"]).metrics["epoch"] == 4
+
+
+@pytest.mark.usefixtures("held")
+def test_a_search_that_begins_anew_tries_other_values(prepared):
+    """A trial is a function of the search's seed and of what was tried, not of who asks."""
+    space = {"dropout": {"low": 0.0, "high": 0.5}}
+    values = []
+    for name in ("first", "second"):
+        sweep = launch_search(prepared, BASE, trials=3, space=space, seed=3, name=name)
+        values.append(
+            [search._suggest(ask(open_study(prepared, sweep), sweep), sweep)["dropout"] for _ in range(3)]
+        )
+    assert len(set(values[0])) == 3
+    assert values[0] == values[1]
 
 
 @pytest.mark.usefixtures("held")
