@@ -10,7 +10,7 @@ from pipeline.jobs import Job, JobStore
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
 from pipeline.training.config import TrainConfig
 from pipeline.training.plan import make_plan
-from pipeline.training.train import begin_run
+from pipeline.training.train import begin_run, nothing_to_resume
 from pipeline.workspace import Workspace, atomic_write_json
 
 
@@ -44,7 +44,13 @@ def submit_training(
 
 
 def resume_in_background(workspace: Workspace, run: RunInfo) -> Job:
-    """Queue the rest of a run that has ended without being finished, as the job that it was."""
+    """Queue the rest of a run that has ended without being finished, as the job that it was.
+
+    Raises:
+        NothingToResumeError: it is finished.
+    """
+    if run.status == "finished":
+        raise nothing_to_resume(run)
     jobs = JobStore(workspace)
     own = [job for job in jobs.list("train") if job.run_id == run.id]
     if own:

@@ -5,6 +5,7 @@ It is paused with the reason, and `resume` goes on from its last checkpoint once
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from pipeline.cache.errors import CacheSpaceError, NothingToCacheError
 from pipeline.data.datasets import DatasetNotFoundError
 from pipeline.runs import RunInfo
-from pipeline.storage import WorkspaceUnwritableError
+from pipeline.storage import WorkspaceUnwritableError, meaning
 from pipeline.training.errors import TrainingError
 from pipeline.training.journal import StoreFullError
 from pipeline.training.plan import Plan
@@ -25,7 +26,7 @@ class SlicesMissingError(TrainingError):
     """The slices that a run began with are not those that its data set has now."""
 
 
-PAUSING = (
+_PAUSING = (
     WorkspaceUnwritableError,
     StoreFullError,
     CacheSpaceError,
@@ -49,15 +50,26 @@ def free_reserve(run: RunInfo) -> None:
     _reserve(run).unlink(missing_ok=True)
 
 
-def check_same_slices(run: RunInfo, plan: Plan) -> None:
-    """Make sure that a run goes on with the slices that it began with: order and steps are counted in them.
+def reason_to_pause(error: BaseException) -> str | None:
+    """Return why a training is to be paused, None where `error` is no reason to.
+
+    A library may have met the full disk and said so in its own words (HDF5, MLflow's store).
+    """
+    if isinstance(error, _PAUSING):
+        return str(error)
+    meant = meaning(error) if isinstance(error, Exception) else None
+    return None if meant is None else str(meant)
+
+
+def same_slices(run: RunInfo, plan: Plan) -> Plan:
+    """Return `plan` with the slices that the run began with: order and steps are counted in them.
 
     Raises:
         SlicesMissingError: some are not there, or can't be read any more.
     """
     path = run.artifacts / "seen.parquet"
     if not path.is_file():
-        return
+        return plan
     seen = pd.read_parquet(path)["slice_id"]
     missing = len(set(seen) - set(plan.table["slice_id"]))
     if missing:
@@ -66,6 +78,8 @@ def check_same_slices(run: RunInfo, plan: Plan) -> None:
             f"{plan.config.dataset} any more, or cannot be read. Bring them back (is their folder there?) "
             "and index it again."
         )
+    # Some may be readable now that were not then.
+    return replace(plan, table=plan.table[plan.table["slice_id"].isin(seen)].reset_index(drop=True))
 
 
 def _reserve(run: RunInfo) -> Path:

@@ -18,7 +18,7 @@ from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError, OutOfMemoryError
 from pipeline.training.journal import Journal
 from pipeline.training.memory import ENDING
-from pipeline.training.pausing import PAUSING, check_same_slices, free_reserve, keep_reserve
+from pipeline.training.pausing import free_reserve, keep_reserve, reason_to_pause, same_slices
 from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
 from pipeline.training.tensorboard import open_log
 from pipeline.workspace import Workspace, atomic_write_json, read_json
@@ -87,11 +87,7 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     others = [job for job in JobStore(workspace).list() if job.run_id == run.id and job.id != job_id]
     elsewhere = run.status == "running" and run.tags.get(JOB_TAG) != job_id
     if run.status == "finished" or elsewhere or any(job.status == "running" for job in others):
-        raise NothingToResumeError(
-            f"The run {run.name} is {run.status}: there is nothing to resume. To train it longer: "
-            f"`python -m pipeline extend {run.id[:8]} 100`; to begin another from its weights: `--weights "
-            f"run:{run.id[:8]}`."
-        )
+        raise nothing_to_resume(run)
     split = read_json(run.artifacts / "split.json")
     plan = stored_plan(run.load_config(), run.load_recipe(), split)
     run = store.reopen(run.id, job_id=job_id)
@@ -99,6 +95,14 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     with _concluded(store, run):
         _run_plan(workspace, plan, store, run, progress)
     return run.id
+
+
+def nothing_to_resume(run: RunInfo) -> NothingToResumeError:
+    """Say that a run is done or under way, and what can be done with it."""
+    return NothingToResumeError(
+        f"The run {run.name} is {run.status}: there is nothing to resume. To train it longer: `python -m "
+        f"pipeline extend {run.id[:8]} 100`; to begin another from its weights: `--weights run:{run.id[:8]}`."
+    )
 
 
 def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, progress: Progress) -> None:
@@ -112,7 +116,7 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     plan = plan.readable(cache)
     began = (run.artifacts / CHECKPOINT).is_file()
     if began:
-        check_same_slices(run, plan)
+        plan = same_slices(run, plan)
     if len(cache.unreadable):
         journal.say(f"{len(cache.unreadable)} slices could not be read and are left out.")
     progress(0, 1, "Loading the learning library")
@@ -141,10 +145,11 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
     words = _ENDINGS[ending]
     journal.say(f"Training {words} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
     if fitted.stopped:
-        raise JobStopped(
-            f"{words[:1].upper()}{words[1:]}; the best weights (epoch {fitted.state.best_epoch}) are "
-            "exported."
-        )
+        best = f"the best weights (epoch {fitted.state.best_epoch}) are exported."
+        end = f"{words[:1].upper()}{words[1:]}; {best}"
+        with contextlib.suppress(JobStopped):
+            progress(1, 1, end)
+        raise JobStopped(end)
     progress(1, 1, f"Done: best epoch {fitted.state.best_epoch}")
 
 
@@ -161,21 +166,24 @@ def set_up_backend(config: TrainConfig) -> None:
 @contextmanager
 def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
     """Give the run its end, whatever it is; say in its log why it failed."""
-    keep_reserve(run)
     try:
         with explained():
+            keep_reserve(run)
             yield
-    except PAUSING as error:
-        free_reserve(run)
-        pause = JobPaused(f"{error} The run {run.name} is paused: `python -m pipeline resume {run.id[:8]}`.")
-        with contextlib.suppress(Exception):  # there may be no room even for this; its job says it too
-            Journal(store, run).say(str(pause))
-            store.finish(run.id, "paused", reason=str(pause))
-        raise pause from error
     except (JobStopped, KeyboardInterrupt):
+        free_reserve(run)
         store.finish(run.id, "stopped")
         raise
     except BaseException as error:
+        free_reserve(run)
+        if (cause := reason_to_pause(error)) is not None:
+            pause = JobPaused(
+                f"{cause} The run {run.name} is paused: `python -m pipeline resume {run.id[:8]}`."
+            )
+            with contextlib.suppress(Exception):  # there may be no room even for this; its job says it too
+                Journal(store, run).say(str(pause))
+                store.finish(run.id, "paused", reason=str(pause))
+            raise pause from error
         reason = (
             str(error) if isinstance(error, user_errors()) else f"Unexpected: {type(error).__name__}: {error}"
         )

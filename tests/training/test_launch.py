@@ -74,6 +74,17 @@ def test_resuming_takes_the_old_place_in_the_list(held, prepared):
     assert (again.id, again.status) == (job.id, "queued")
 
 
+def test_a_finished_run_is_not_queued_again(held, prepared):
+    store = RunStore(prepared)
+    run_id = submit_training(prepared, CONFIG.model_copy(update={"name": "done"}))
+    job = next(job for job in held.list() if job.run_id == run_id)
+    held._end(job.id, "finished", "")
+    store.finish(run_id)
+    with pytest.raises(HilumError, match="is finished.*extend"):
+        resume_in_background(prepared, store.find("done"))
+    assert held.get(job.id).status == "finished"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
 def test_a_killed_training_shows_as_lost_and_ends_well_when_resumed(discs):

@@ -244,6 +244,23 @@ def test_a_full_disk_pauses_with_its_sentence_and_is_resumed(prepared, monkeypat
 
 
 @pytest.mark.usefixtures("unexported")
+def test_a_full_disk_that_hdf5_meets_pauses_too(prepared, monkeypatch):
+    """The best weights are written by HDF5, which has words of its own for a full disk."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("Can't write data (file write failed, errno = 28, 'No space left on device')")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save_weights", full)
+        with pytest.raises(JobPaused, match="disk is full.*is paused"):
+            train(prepared, config(epochs=2, name="full-hdf5"))
+    run = RunStore(prepared).find("full-hdf5")
+    assert run.status == "paused"
+    resume(prepared, run.id)
+    assert RunStore(prepared).find("full-hdf5").status == "finished"
+
+
+@pytest.mark.usefixtures("unexported")
 def test_a_class_without_validation_slices_is_learnt_and_the_run_says_so(discs):
     """One positive patient is left, whom the split gives to training."""
     folder = discs.root.parent / "discs"
