@@ -61,3 +61,11 @@ def test_without_a_body_there_is_nothing_to_judge():
     nothing = np.zeros((10, 10), np.uint8)
     verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0))
     assert not verdict.plausible and "one colour" in verdict.reasons[0]
+
+
+def test_a_single_pixel_is_too_little_lung():
+    """It falls between the pixels that sides are compared in."""
+    mask = np.zeros((100, 100), np.uint8)
+    mask[51, 31] = 255
+    verdict = judge_mask(mask, body_of())
+    assert not verdict.plausible and verdict.reasons[0].startswith("Little lung")

@@ -81,7 +81,8 @@ def _sides(mask: Binary, body: Body) -> tuple[float, float]:
     hulls = np.array([cv2.contourArea(cv2.convexHull(contour)) for contour in contours])
     counted = areas > _CRUMB * areas.sum()
     solidity = float(areas[counted].sum() / hulls[counted].sum()) if hulls[counted].sum() > 0 else 0.0
-    return min(left, right) / max(left, right), solidity
+    # A mask of single pixels may have none in the half picture.
+    return min(left, right) / max(left, right, 1), solidity
 
 
 def _doubts(fraction: float, symmetry: float, solidity: float, overlap: float) -> Iterator[str]:
