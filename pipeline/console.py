@@ -138,6 +138,8 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def prediction_text(answer: dict[str, Any]) -> str:
+    from pipeline.inference.seen import SENTENCES  # its libraries are loaded by then
+
     name = _on_one_line(answer["input"])
     if answer.get("frames", 1) > 1 or (answer["status"] == "error" and answer.get("frame")):
         name += f", frame {answer['frame'] + 1}"
@@ -147,7 +149,7 @@ def prediction_text(answer: dict[str, Any]) -> str:
         return f"{name}: no answer ({answer['reason']})"
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
-    return f"{name}: {answer['label']}; {kind} {scores}; seen in training: {answer['seen']}"
+    return f"{name}: {answer['label']}; {kind} {scores}. {SENTENCES[answer['seen']]}"
 
 
 def gain_text(found: dict[str, Any]) -> str:

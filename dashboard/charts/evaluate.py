@@ -18,6 +18,13 @@ QUIET = "#7c8797"
 MATRIX_SCALE = ((0.0, "rgba(143,131,247,0.04)"), (1.0, "rgba(143,131,247,0.78)"))
 
 
+def _percent(share: float) -> str:
+    """Return a share as a whole per cent that says neither none nor all where that is not so."""
+    if 0 < share < 0.01:
+        return "&lt;1 %"
+    return "&gt;99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
 def confusion_figure(confusion: np.ndarray, labels: Sequence[str]) -> go.Figure:
     """Draw counts (k, k) with each row's shares; a click on a cell selects `[reference, called]`."""
     totals = confusion.sum(1, keepdims=True)
@@ -32,7 +39,7 @@ def confusion_figure(confusion: np.ndarray, labels: Sequence[str]) -> go.Figure:
     )  # fmt: skip
     for r, c in cells:  # annotations keep their colour while a cell is selected
         figure.add_annotation(
-            x=labels[c], y=labels[r], text=f"<b>{confusion[r, c]:,}</b><br>{100 * shares[r, c]:.0f} %",
+            x=labels[c], y=labels[r], text=f"<b>{confusion[r, c]:,}</b><br>{_percent(shares[r, c])}",
             showarrow=False, font={"size": 14}, captureevents=False,
         )  # fmt: skip
     # Heatmap cells cannot be selected by a click; invisible squares over them can.

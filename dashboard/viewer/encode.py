@@ -180,10 +180,9 @@ def _describe_heat(layer: HeatLayer, packer: Packer) -> dict[str, Any]:
 
 
 def quantise(values: NDArray[Any]) -> tuple[NDArray[np.uint16], float, float]:
-    """Return 16-bit codes with `value = base + code * step`; the error is at most half a step, 1/131068 of
-    the range.
+    """Return 16-bit codes with `value = base + code * step`.
 
-    Not-a-number and infinities become `NO_HEAT`.
+    The error is at most half a step, 1/131068 of the range. Not-a-number and infinities become `NO_HEAT`.
     """
     finite = np.isfinite(values)
     kept = np.where(finite, values, 0).astype(np.float64)

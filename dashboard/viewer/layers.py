@@ -41,10 +41,9 @@ class GreyLayer:
 
 @dataclass(frozen=True, eq=False)
 class HuLayer:
-    """A slice in HU, any real dtype (rows, columns), sent as int16 and windowed in the browser (lung by
-    default).
+    """A slice in HU, of any real dtype (rows, columns), windowed in the browser: lung by default.
 
-    Values are rounded and clipped to [-32768, 32767]; not-a-number becomes -32768.
+    It is sent as int16. Values are rounded and clipped to [-32768, 32767]; not-a-number becomes -32768.
     """
 
     image: NDArray[Any]

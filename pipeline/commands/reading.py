@@ -99,7 +99,9 @@ def export(
 ) -> None:
     """Write a run's model in a format that other software reads."""
     from models.backend import start_backend
+    from pipeline.runs import RunStore
 
+    RunStore(context.obj).find(run)  # an unknown run is refused at once, not after Keras has started
     start_backend()
     from pipeline.inference.export import export_run
 

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.data.parallel import members_of, work_through
 from pipeline.data.reading import is_picture
 from pipeline.data.scan import FoundFile, SourceError, scan_folder, without_litter
+from pipeline.data.series import head_first
 from pipeline.data.slice_image import SliceError
 
 
@@ -50,7 +51,7 @@ def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
 
     A folder and an archive stand for all slices below them, a file of several frames for each of them. Slices
     of one series (frames of one file, where the series is unknown) stand together, by `slice_location`, from
-    the feet up. What can't be read is in the list with its problem.
+    the head down. What can't be read is in the list with its problem.
     """
     taken: set[str] = set()
     for path in inputs:
@@ -110,16 +111,15 @@ def _frames(file: FoundFile, answer: dict[str, Any]) -> list[_Place]:
 
 
 def _in_order(places: list[_Place]) -> list[_Place]:
-    """Sort slices by path, and those of a series by location, at the place of the series' first file."""
+    """Sort slices by path, and those of a series from the head down, at the place of its first file."""
     by_path = sorted(places, key=lambda place: (place.file.path, place.frame))
     series: dict[str, list[_Place]] = {}
     for place in by_path:
         series.setdefault(place.series or f"file {place.file.path}", []).append(place)
     ordered = []
     for members in series.values():
-        if all(place.location is not None for place in members):
-            members = sorted(members, key=lambda place: place.location or 0.0)
-        ordered += members
+        names = [(place.file.path, place.frame) for place in members]
+        ordered += [members[at] for at in head_first([place.location for place in members], names)]
     return ordered
 
 

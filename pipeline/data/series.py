@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pandas as pd
 
 from pipeline.data.table import OK
 
 
+def head_first(locations: Sequence[float | None], names: Sequence[tuple[str, int]]) -> list[int]:
+    """Return the order of a series' slices from the head down, as their places in what is given.
+
+    It is by location along the body (mm), falling; where one is unknown, by path and frame.
+
+    >>> head_first([-200.0, -100.0, -150.0], [("a", 0), ("b", 0), ("c", 0)])
+    [1, 2, 0]
+    """
+    known = [location for location in locations if location is not None and not math.isnan(location)]
+    if len(known) < len(names):
+        return sorted(range(len(names)), key=lambda at: names[at])
+    return sorted(range(len(names)), key=lambda at: (-known[at], names[at]))
+
+
 def series_of(index: pd.DataFrame, slice_id: str) -> pd.DataFrame:
     """Return the readable slices of a slice's series in anatomical order, from the head down.
 
-    A series is what has one `series_uid`; where that is unknown, the frames of one file. Its order is by
-    `slice_location`, falling; where a location is unknown, by path and frame.
+    A series is what has one `series_uid`; where that is unknown, the frames of one file. See `head_first`.
 
     Args:
         index: with `slice_id`, `series_uid`, `path`, `frame`, `slice_location` and `status`.
@@ -26,6 +42,5 @@ def series_of(index: pd.DataFrame, slice_id: str) -> pd.DataFrame:
     series, path = own.iloc[0]["series_uid"], own.iloc[0]["path"]
     same = index["series_uid"] == series if isinstance(series, str) else index["path"] == path
     rows = index[same & readable]
-    if rows["slice_location"].isna().any():
-        return rows.sort_values(["path", "frame"], kind="stable")
-    return rows.sort_values(["slice_location", "path", "frame"], ascending=[False, True, True], kind="stable")
+    names = list(zip(rows["path"], rows["frame"], strict=True))
+    return rows.iloc[head_first(list(rows["slice_location"]), names)]

@@ -174,7 +174,13 @@ def preview_split(
     Slices that the user excluded are in no part.
     """
     index = load_index(workspace, dataset)
-    usable = index[(index["status"] == OK) & index["label"].notna()]
+    readable = index["status"] == OK
+    if not readable.any():  # before a word on patients, who are not what is missing
+        raise TooFewSlicesError(
+            f"None of the {len(index):,} rows of {dataset} could be read as a slice, so there is nothing to "
+            f"divide. `python -m pipeline index FOLDER --name {dataset} --json` says why of each."
+        )
+    usable = index[readable & index["label"].notna()]
     excluded = usable["slice_id"].isin(load_decisions(workspace, dataset).excluded)
     usable = usable[~excluded]
     clusters = load_clusters(workspace, dataset).loc[usable.index]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -128,6 +129,12 @@ def test_figures_are_drawn_from_the_smallest_tables() -> None:
         assert "NaN" not in json.dumps(json.loads(figure.to_json()))
     colors = {trace.line.color for trace in drawn[1].data}
     assert {"#E69F00", "#56B4E9", "#999999"} <= colors
+
+
+def test_one_of_many_is_neither_none_of_them_nor_are_the_others_all() -> None:
+    figure = charts.confusion_figure(np.array([[328, 1], [0, 9]]), ["a", "b"])
+    shown = [note.text.split("<br>")[1] for note in figure.layout.annotations]
+    assert shown == ["&gt;99 %", "&lt;1 %", "0 %", "100 %"]
 
 
 def test_a_click_on_a_cell_names_reference_and_call() -> None:

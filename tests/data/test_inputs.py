@@ -42,17 +42,17 @@ def test_a_folder_is_its_series_by_location_and_its_pictures_by_name(tmp_path, p
         ("a.jpg", 0),
         ("b.png", 0),
         ("bad.png", 0),
-        ("ct/IM1-1", 0),
-        ("ct/IM2-1", 0),
         ("ct/IM0-1", 0),
-        ("ct/IM1-2", 0),
+        ("ct/IM2-1", 0),
+        ("ct/IM1-1", 0),
         ("ct/IM0-2", 0),
+        ("ct/IM1-2", 0),
     ]
     problems = {each.path.name: each.problem.code for each in slices if each.problem is not None}
     assert problems == {"bad.png": "not-an-image"}
 
 
-def test_a_volume_and_an_archive_are_their_slices_from_the_feet_up(tmp_path):
+def test_a_volume_and_an_archive_are_their_slices_from_the_head_down(tmp_path):
     volume = np.random.default_rng(0).integers(-1000, 400, (24, 20, 3)).astype(np.int16)
     image = nibabel.Nifti1Image(volume, np.diag([1, 1, -5, 1]))
     (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(image.to_bytes()))
@@ -60,10 +60,10 @@ def test_a_volume_and_an_archive_are_their_slices_from_the_feet_up(tmp_path):
     members = {path.name: path.read_bytes() for path in (tmp_path / "ct").iterdir()}
     (tmp_path / "all.zip").write_bytes(zip_bytes(members | {"../out": b"x", "v.nii": nifti_bytes(volume)}))
     falling, archive = expand_inputs([tmp_path / "scan.nii.gz", tmp_path / "all.zip"])
-    assert names(falling, tmp_path) == [("scan.nii.gz", 2), ("scan.nii.gz", 1), ("scan.nii.gz", 0)]
-    assert [each.stem for each in falling] == ["scan-frame-3", "scan-frame-2", "scan"]
+    assert names(falling, tmp_path) == [("scan.nii.gz", 0), ("scan.nii.gz", 1), ("scan.nii.gz", 2)]
+    assert [each.stem for each in falling] == ["scan", "scan-frame-2", "scan-frame-3"]
     assert names(archive, tmp_path / "all.zip") == [
-        ("IM1-1", 0), ("IM2-1", 0), ("IM0-1", 0), ("__/out", 0), ("v.nii", 0), ("v.nii", 1), ("v.nii", 2),
+        ("IM0-1", 0), ("IM2-1", 0), ("IM1-1", 0), ("__/out", 0), ("v.nii", 2), ("v.nii", 1), ("v.nii", 0),
     ]  # fmt: skip
     assert archive[3].problem.code == "unsafe-name"
 
@@ -103,6 +103,6 @@ def test_preprocess_writes_a_folder_for_each_slice_of_an_archive(tmp_path):
     folders = write_stages(
         [tmp_path / "all.zip"], out=tmp_path / "out", recipe=PRESETS["hilum"], on_error=complaints.append
     )
-    assert [folder.name for folder in folders] == ["v", "v-frame-2"]
+    assert [folder.name for folder in folders] == ["v-frame-2", "v"]  # the head first
     assert len(list((tmp_path / "out" / "v-frame-2").glob("*-lung-mask.png"))) == 1
     assert len(complaints) == 1 and "all.zip/bad.png: This is not an image" in complaints[0]

@@ -376,3 +376,11 @@ def test_groups_are_named_after_their_patients_or_cluster():
     without = index.assign(patient_id=pd.Series([None] * 7, dtype="str"))
     assert list(join_groups(without, clusters)) == ["C-a", "C-b", "C-a", "C-d", "C-e", "C-f", "C-b"]
     assert len(join_groups(index[:0], clusters[:0])) == 0
+
+
+def test_a_set_without_a_readable_slice_is_told_so_and_not_that_patients_are_unknown(workspace, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.png").write_text("no picture")
+    build_index(workspace, tmp_path / "in", name="broken")
+    with pytest.raises(TooFewSlicesError, match="None of the 1 rows of broken could be read"):
+        make_split(workspace, "broken", group_by="patient")

@@ -28,10 +28,10 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One picture: JPEG or PNG bytes (see `thumbnail`), caption, smaller `detail`, border colour, corner
-    badge.
+    """One picture of a gallery: JPEG or PNG bytes (see `thumbnail`) and what is written on it.
 
-    A file that could not be read has no `picture`; say why in `badge`.
+    `detail` is smaller than the caption, `color` is the border's, `badge` stands in a corner. A file that
+    could not be read has no `picture`; say why in `badge`.
     """
 
     picture: bytes | None
