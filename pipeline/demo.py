@@ -18,6 +18,7 @@ from pipeline.data.index import build_index
 from pipeline.data.phantom import SYNTHETIC_NOTICE, WrittenPhantoms, write_phantoms
 from pipeline.data.splits import Split, list_splits, make_split
 from pipeline.data.table import OK
+from pipeline.demo_beside import beside_hash, place_beside
 from pipeline.demo_model import ShippedModel, load_shipped_model, retrain_demo_model
 from pipeline.errors import HilumError
 from pipeline.jobs import Progress, no_progress
@@ -88,6 +89,7 @@ def _find_current_run(workspace: Workspace, model: ShippedModel, split: Split) -
     except RunNotFoundError:
         return None
     current = {"weights_sha256": model.sha256, "split_hash": split.hash, "recipe_hash": model.recipe.hash}
+    current["beside"] = beside_hash(model)
     whole = (run.artifacts / "predictions" / "test.parquet").is_file() and run.status == "finished"
     return run if whole and all(run.tags.get(key) == value for key, value in current.items()) else None
 
@@ -104,6 +106,7 @@ def _register(workspace: Workspace, model: ShippedModel, split: Split, progress:
         "weights_sha256": model.sha256,
         "split_hash": split.hash,
         "recipe_hash": model.recipe.hash,
+        "beside": beside_hash(model),
     }
     run = store.create(NAME, params, tags)
     try:
@@ -151,13 +154,14 @@ def _write_files(
         f"The model that ships with Hilum: {SYNTHETIC_NOTICE}.\n", encoding="utf-8"
     )
     progress(0, 10, "Exporting the demo model")
-    export_engine(
+    facts = export_engine(
         model.build(),
         folder / "engine",
         class_names=model.classes,
         recipe=model.recipe,
         heat_range=model.card.get("heat_range"),
     )
+    place_beside(model, folder, model_sha256=facts.sha256["model.bin"])
     progress(3, 10, "Preparing the demo slices")
     cache = build_cache(workspace, NAME, model.recipe, section(progress, 0.3, 0.6))
     table = table[table["slice_id"].isin(cache.slice_ids)].reset_index(drop=True)

@@ -6,6 +6,7 @@
         phantom-EfficientNetV2B0.weights.h5   its weights, float16
         card.json                             what it is, what made it, how good it is on unseen patients
         seen.parquet  history.parquet         what it learned from, and how that went
+        calibration.json  reference.npz       what its calibration patients taught; its training, as features
 
 It learned from phantoms: a synthetic task, not COVID-19.
 """
@@ -168,6 +169,7 @@ def ship_run(
     workspace: Workspace, runs: list[RunInfo], *, folder: Path = ASSETS, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Write the last of `runs` as the shipped model with its card, measured as it ships; return the card."""
+    from pipeline.demo_beside import fit_shipped
     from pipeline.inference.engine import Engine
     from pipeline.inference.export import rebuild_model
 
@@ -192,7 +194,9 @@ def ship_run(
         "heat_range": Engine.load(last).facts.heat_range,
     }
     atomic_write_json(folder / "card.json", card)
-    card["test"] = measure_shipped(workspace, load_shipped_model(folder), progress=progress)
+    fit_shipped(workspace, load_shipped_model(folder), TRAINING, progress=section(progress, 0.0, 0.3))
+    shipped = load_shipped_model(folder)
+    card["test"] = measure_shipped(workspace, shipped, progress=section(progress, 0.3, 1.0))
     atomic_write_json(folder / "card.json", card)
     return card
 
@@ -234,6 +238,7 @@ def measure_shipped(
     """
     from pipeline.cache.build import build_cache
     from pipeline.data.datasets import load_index
+    from pipeline.demo_beside import place_beside
     from pipeline.evaluation.figures import compute_figures
     from pipeline.evaluation.predictions import read_predictions
     from pipeline.inference.engine import Engine
@@ -245,7 +250,10 @@ def measure_shipped(
     rows = load_index(workspace, TESTING).set_index("slice_id").loc[cache.slice_ids].reset_index()
     rows = rows[["slice_id", "label", "patient_id", "source", "lesion_size"]].assign(part="test")
     with tempfile.TemporaryDirectory(dir=workspace.scratch) as scratch:
-        export_engine(model.build(), Path(scratch) / "engine", class_names=model.classes, recipe=model.recipe)
+        facts = export_engine(
+            model.build(), Path(scratch) / "engine", class_names=model.classes, recipe=model.recipe
+        )
+        place_beside(model, Path(scratch), model_sha256=facts.sha256["model.bin"])
         images = cache.array[cache.rows(cache.slice_ids)]
         table = predictions_table(
             Engine.open(Path(scratch) / "engine"), images, rows, progress=section(progress, 0.8, 1.0)

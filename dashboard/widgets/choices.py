@@ -6,7 +6,8 @@ in the session, so that it survives going from page to page (which empties the a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -66,11 +67,20 @@ def run_picker(
         matches = [run.id for run in found.values() if run.name == chosen or run.id.startswith(chosen)]
         if matches:
             remember("run", matches[0])
-    run_id = _pick("run", label, list(found), describe=lambda key: found[key].name or key[:8])
+    run_id = _pick("run", label, list(found), describe=_distinct_names(found).__getitem__)
     if run_id is None:
         return None
     synthetic_badge(found[run_id].tags.get("synthetic") == "true")
     return found[run_id]
+
+
+def _distinct_names(runs: Mapping[str, RunInfo]) -> dict[str, str]:
+    """Return a text for each run: of two that read alike a choice would come back as either."""
+    count = Counter(run.name for run in runs.values())
+    return {
+        key: key[:8] if not run.name else run.name if count[run.name] == 1 else f"{run.name} ({key[:8]})"
+        for key, run in runs.items()
+    }
 
 
 def _pick(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
+from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.evaluation.conformal import fit_conformal
 from pipeline.evaluation.intervals import MIN_GROUPS, group_sums
 from pipeline.evaluation.predictions import Predictions, read_predictions
@@ -54,17 +55,24 @@ def fit_beside(
     # Without calibration patients the validation's tell what is far: they only chose the epoch.
     part = "calibration" if "calibration" in answers else "val"
     if {"train", part} <= set(answers):
+        asked = _with_lung(engine, answers[part], rows[part])
         reference = fit_reference(
             answers["train"].pooled,
             rows["train"],
-            answers[part].pooled,
-            rows[part],
+            answers[part].pooled[asked],
+            rows[part][asked],
             dataset=dataset,
             part=part,
             model_sha256=digest,
         )
         if reference is not None:
             reference.save(folder / REFERENCE_FILE)
+
+
+def _with_lung(engine: Engine, answers: Answers, rows: pd.DataFrame) -> np.ndarray:
+    """Return which slices (n,) a distance is asked of: neither labelled nor called non-informative."""
+    called = np.array(engine.classes)[answers.logits.argmax(axis=1)]
+    return np.asarray((rows["label"] != NON_INFORMATIVE).to_numpy() & (called != NON_INFORMATIVE))
 
 
 def fit_calibration(predictions: Predictions, *, dataset: str, model_sha256: str) -> Calibration | None:

@@ -238,7 +238,7 @@ def _load_reference(path: Path, model_sha256: str) -> Reference | None:
         found = Reference.load(path)
     except ReferenceDamagedError as error:
         raise EngineDamagedError(_unreadable(path, "distances cannot be checked")) from error
-    return found if found.model_sha256 == model_sha256 else None
+    return found if found is not None and found.model_sha256 == model_sha256 else None
 
 
 def _unreadable(path: Path, consequence: str) -> str:

@@ -1,8 +1,9 @@
 """How far a slice lies from those that a model learnt from, in the network's features; and which are nearest.
 
-Features are the pooled last feature map. Each is centred and divided by its spread over the training slices;
-then they are turned onto the training slices' principal axes, the first DIMENSIONS of which are kept. A
-slice's distance d is that to its nearest training slices along those axes, together with its length off them:
+A slice's features are the mean and the spread of each channel of the last feature map, brought to length 1:
+their length says how sure the network is, not what it sees. They are centred and turned onto the training
+slices' principal axes, the first DIMENSIONS of which are kept and scaled to equal spread (with a floor, by
+which what lies off the axes is divided too). A slice's distance d is that to its nearest training slices:
 
     d^2 = (mean |z - z_i| over the NEIGHBOURS nearest)^2 + |off the axes|^2
 
@@ -27,7 +28,7 @@ from pipeline.inference.calibrated import Basis
 from pipeline.workspace import atomic_write_bytes
 
 FILE = "reference.npz"
-FORMAT = 1
+FORMAT = 2
 NEIGHBOURS = 5
 ROWS = ("slice_id", "label", "patient_id", "group", "content_hash")
 
@@ -52,8 +53,9 @@ class Reference:
     Attributes:
         model_sha256: digest of the engine's weights, whose features these are.
         center: float32 (k,), mean of the training slices' features.
-        scales: float32 (k,), what each is divided by.
         axes: float32 (k, d), principal axes, orthonormal.
+        scales: float32 (d,), what a coordinate along them is divided by.
+        floor: what the length off them is divided by.
         points: float16 (n, d), the kept training slices.
         rows: n rows: `slice_id`, `label`, `patient_id`, `group`, `content_hash`.
         threshold: a slice farther than this is unlike what the model was trained on.
@@ -65,8 +67,9 @@ class Reference:
 
     model_sha256: str
     center: np.ndarray
-    scales: np.ndarray
     axes: np.ndarray
+    scales: np.ndarray
+    floor: float
     points: np.ndarray
     rows: pd.DataFrame
     threshold: float
@@ -98,11 +101,11 @@ class Reference:
         return np.asarray(np.sqrt(near**2 + off), float)
 
     def _place(self, pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return coordinates (n, d), and the squared length off the axes (n,)."""
-        scaled = (pooled.astype(np.float32) - self.center) / self.scales
-        along = scaled @ self.axes
-        off = np.square(scaled).sum(axis=1) - np.square(along).sum(axis=1)
-        return along, np.maximum(off, 0)
+        """Return scaled coordinates (n, d), and the scaled squared length off the axes (n,)."""
+        centred = pooled.astype(np.float32) - self.center
+        along = centred @ self.axes
+        off = np.square(centred).sum(axis=1) - np.square(along).sum(axis=1)
+        return along / self.scales, np.maximum(off, 0) / self.floor**2
 
     def _squares(self, places: np.ndarray) -> np.ndarray:
         """Return squared distances to every kept training slice, (n, points)."""
@@ -158,6 +161,7 @@ class Reference:
         facts = {
             "format": FORMAT,
             "model_sha256": self.model_sha256,
+            "floor": self.floor,
             "threshold": self.threshold,
             "quantile": self.quantile,
             "basis": self.basis.model_dump(),
@@ -178,8 +182,8 @@ class Reference:
         atomic_write_bytes(path, buffer.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> Reference:
-        """Read it.
+    def load(cls, path: Path) -> Reference | None:
+        """Read it; None where another Hilum measured distances differently.
 
         Raises:
             ReferenceDamagedError: it is not what `save` wrote.
@@ -187,10 +191,10 @@ class Reference:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 facts: dict[str, Any] = json.loads(str(arrays["facts"]))
+                if facts.pop("format") != FORMAT:
+                    return None
                 rows = pd.DataFrame({name: arrays[f"row_{name}"].astype(object) for name in ROWS})
                 rows["patient_id"] = rows["patient_id"].replace("", None)
-                if facts.pop("format") != FORMAT:
-                    raise ValueError("another format")
                 basis, trained_on = (
                     Basis.model_validate(facts.pop(name)) for name in ("basis", "trained_on")
                 )
@@ -212,5 +216,9 @@ class Reference:
 
 
 def pool(features: np.ndarray) -> np.ndarray:
-    """Return the mean over the cells of feature maps (..., h, w, k), float32 (..., k)."""
-    return np.asarray(features.mean(axis=(-3, -2)), np.float32)
+    """Return mean and spread over the cells of feature maps (..., h, w, c): float32 (..., 2 c), length 1."""
+    cells = features.reshape(*features.shape[:-3], -1, features.shape[-1]).astype(np.float32)
+    mean = cells.mean(axis=-2)
+    squares = np.einsum("...hc,...hc->...c", cells, cells) / cells.shape[-2]
+    both = np.concatenate([mean, np.sqrt(np.maximum(squares - mean**2, 0))], axis=-1)
+    return np.asarray(both / np.maximum(np.linalg.norm(both, axis=-1, keepdims=True), 1e-12), np.float32)

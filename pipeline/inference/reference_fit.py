@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.extmath import randomized_svd
 
-from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.inference.calibrated import Basis
 from pipeline.inference.reference import NEIGHBOURS, ROWS, Reference
 
 MOST = 4000  # training slices that are kept: of every patient some, before any has many
 DIMENSIONS = 64
-LEAST_SPREAD = 0.1  # of a feature, as a share of the median one's: one that hardly varies would decide alone
+FLOOR = (
+    1e-3  # of the axes' variances, as a share of the first's: one along which nothing varies must not decide
+)
 QUANTILE = 0.99  # of the calibration slices' distances
 LEAST = 20  # slices on either side: fewer say nothing about what is far
 
@@ -34,7 +36,8 @@ def fit_reference(
     Args:
         train: (n, k) pooled features of the training part.
         train_rows: n rows with `slice_id`, `label`, `patient_id`, `group` and `content_hash`.
-        held_out: (m, k) pooled features of the part that sets the threshold.
+        held_out: (m, k) pooled features of the part that sets the threshold, without slices of little lung:
+            those are never refused.
         held_out_rows: m rows, likewise.
         dataset: whose slices they are.
         part: the held-out part's name.
@@ -44,23 +47,21 @@ def fit_reference(
     Returns:
         None where either side has fewer than LEAST slices.
     """
-    # Slices with little lung are never refused, so they don't say how far is too far.
-    asked = (held_out_rows["label"] != NON_INFORMATIVE).to_numpy()
-    held_out, held_out_rows = held_out[asked], held_out_rows[asked]
     if min(len(train), len(held_out)) < max(LEAST, NEIGHBOURS):
         return None
     values = train.astype(np.float32)
-    center, spread = values.mean(axis=0), values.std(axis=0)
-    scales = np.maximum(spread, max(LEAST_SPREAD * float(np.median(spread)), 1e-6))
-    scaled = (values - center) / scales
-    axes = _principal_axes(scaled)
+    center = values.mean(axis=0)
+    axes, variances = _principal_axes(values - center)
+    floor = FLOOR * float(variances[0]) + 1e-12
+    scales = np.sqrt(variances + floor).astype(np.float32)
     chosen = _sample(train_rows["group"].astype(str).to_numpy(), most)
     unbounded = Reference(
         model_sha256=model_sha256,
         center=center,
-        scales=scales,
         axes=axes,
-        points=(scaled[chosen] @ axes).astype(np.float16),
+        scales=scales,
+        floor=float(np.sqrt(floor)),
+        points=((values[chosen] - center) @ axes / scales).astype(np.float16),
         rows=train_rows.iloc[chosen][list(ROWS)].reset_index(drop=True),
         threshold=float("inf"),
         quantile=1.0,
@@ -77,12 +78,12 @@ def fit_reference(
     )
 
 
-def _principal_axes(scaled: np.ndarray) -> np.ndarray:
-    """Return the first axes of centred rows (n, k) as they will be stored, float32 (k, d)."""
-    sample = scaled[:: max(1, len(scaled) // 4000)]
-    turned = np.linalg.svd(sample, full_matrices=False)[2]
-    kept = min(DIMENSIONS, *sample.shape)
-    return np.asarray(turned[:kept].T.astype(np.float16), np.float32)
+def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first axes of centred rows (n, k) as they are stored, float32 (k, d), and variances (d,)."""
+    sample = centred[:: max(1, len(centred) // MOST)]
+    _, sizes, turned = randomized_svd(sample, min(DIMENSIONS, *sample.shape), random_state=0)
+    axes = np.asarray(turned.T.astype(np.float16), np.float32)
+    return axes, np.asarray(sizes**2 / len(sample), np.float32)
 
 
 def _sample(groups: np.ndarray, most: int) -> np.ndarray:

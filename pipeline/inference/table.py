@@ -41,7 +41,7 @@ def predict_prepared(
         progress: told how many are done.
     """
     logits = np.zeros((len(images), len(engine.classes)), np.float32)
-    pooled = np.zeros((len(images), len(engine.cam.weights)), np.float32)
+    pooled = np.zeros((len(images), 2 * len(engine.cam.weights)), np.float32)
     for start, outputs in _batches(engine, images, batch_size):
         stop = start + len(outputs.logits)
         logits[start:stop], pooled[start:stop] = outputs.logits, pool(outputs.features)

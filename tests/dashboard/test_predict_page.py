@@ -6,11 +6,13 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -21,6 +23,12 @@ from dashboard.widgets import NOTICE
 from pipeline.data.index import build_index, load_index
 from pipeline.data.phantom.dicom_series import encode_dicom
 from pipeline.explanation.methods import METHODS
+from pipeline.inference.calibrated import Basis, Calibration, ConformalSets
+from pipeline.inference.engine import Engine
+from pipeline.inference.overrides import list_overrides
+from pipeline.inference.predict import predict_slice
+from pipeline.inference.reference import pool
+from pipeline.inference.reference_fit import fit_reference
 from pipeline.inference.seen import with_fingerprints
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
@@ -378,3 +386,62 @@ def test_the_answer_is_saved_with_the_notice(page: AppTest, saved: dict[str, Any
     assert answer["notice"] == NOTICE and answer["status"] == "ok" and not answer["calibrated"]
     assert set(answer["probabilities"]) == set(families.CLASSES)
     assert answer["label"] in words(page)
+
+
+@pytest.fixture
+def fitted(home: Workspace) -> Iterator[Engine]:
+    """The run with calibration and reference beside its engine; every slice of the patient in the latter."""
+    (run,) = RunStore(home).list()
+    engine = Engine.load(run)
+    index = load_index(home, "wards").assign(
+        patient_id=lambda t: t["slice_id"], group=lambda t: t["slice_id"]
+    )
+    pooled = np.stack([pool(predict_slice(engine, as_grey(one)).features) for one in patient()])
+    order = index["path"].map(lambda path: int(Path(path).stem[-1])).to_numpy()
+    train, rows = np.tile(pooled[order], (20, 1)), pd.concat([index] * 20, ignore_index=True)
+    digest = engine.facts.sha256["model.bin"]
+    reference = fit_reference(
+        train, rows, train, rows, dataset="wards", part="calibration", model_sha256=digest
+    )
+    assert reference is not None
+    reference.save(run.artifacts / "reference.npz")
+    basis = Basis(dataset="wards", part="calibration", slices=120, groups=30, unit="patient")
+    sets = ConformalSets(
+        alpha=0.1, floors=dict.fromkeys(families.CLASSES, 0.0), groups=dict.fromkeys(families.CLASSES, 30)
+    )
+    found = Calibration(model_sha256=digest, basis=basis, temperature=2.0, conformal=sets)
+    (run.artifacts / "calibration.json").write_text(found.model_dump_json(), encoding="utf-8")
+    yield Engine.load(run)
+    (run.artifacts / "reference.npz").unlink()
+    (run.artifacts / "calibration.json").unlink()
+
+
+def test_every_number_says_what_it_was_estimated_on(fitted: Engine, page: AppTest) -> None:
+    said = words(page)
+    assert "fitted to how often the model was right on 120 slices of 30 patients (wards, part" in said
+    assert "Distance 0.0 from 120 slices of 6 patients" in said and "limit" in said
+    if 'data-first="true"><span>non-informative' not in said:
+        assert "Undecided between" in said and "90% of new patients" in said
+    assert "uncalibrated" not in said
+
+
+def test_alike_training_slices_of_others_are_shown(fitted: Engine, page: AppTest) -> None:
+    said = words(page)
+    assert "Most alike in training" in said and "Searched: 120 slices of 6 patients" in said
+
+
+def test_an_override_is_recorded_without_the_files_name(page: AppTest, home: Workspace) -> None:
+    before = len(list_overrides(home))
+    calm(upload(page, "Mustermann.png", png(photo()[::2])))
+    override = next(toggle for toggle in page.toggle if toggle.label.startswith("It is one"))
+    calm(override.set_value(True).run())
+    (line,) = list_overrides(home)[before:]
+    assert line["shown"] and line["slice_id"] is None and "colour" in line["reason"]
+    assert "Mustermann" not in json.dumps(line)
+
+
+def test_averaging_is_said_beside_the_score(page: AppTest, saved: dict[str, Any]) -> None:
+    page.session_state["predict.views"] = True
+    calm(page.run())
+    assert json.load(io.BytesIO(saved["Answer as JSON"]()))["averaging"]["views"] == 8
+    assert "averaged over 8 slightly moved copies" in words(page) or "non-informative" in answer_of(page)

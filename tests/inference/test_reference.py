@@ -76,8 +76,6 @@ def test_too_few_slices_make_none():
     many = np.zeros((60, K))
     assert fit_reference(features, few, many, rows(60, patients=5), **arguments) is None
     assert fit_reference(many, rows(60, patients=5), features, few, **arguments) is None
-    blank = rows(60, patients=5, label="non-informative")
-    assert fit_reference(many, rows(60, patients=5), many, blank, **arguments) is None
 
 
 def test_a_sample_has_slices_of_every_patient():
@@ -178,3 +176,14 @@ def test_the_table_says_what_is_unlike(run, chest):
     answers = predict_prepared(engine, prepared)
     table = answers_table(engine, answers, pd.DataFrame({"slice_id": ["a"], "label": ["positive"]}))
     assert table["unlike"].tolist() == [table["y_pred"].item() != "non-informative"]
+
+
+def test_features_are_mean_and_spread_of_each_channel_at_length_one():
+    maps = np.zeros((2, 2, 2, 3), np.float32)
+    maps[0, :, :, 0], maps[0, 0, 0, 1] = 2.0, 4.0
+    mean, spread = [2.0, 1.0, 0.0], [0.0, np.sqrt(3.0), 0.0]
+    expected = np.array(mean + spread) / np.linalg.norm(mean + spread)
+    np.testing.assert_allclose(pool(maps)[0], expected, atol=1e-6)
+    np.testing.assert_allclose(pool(7 * maps)[0], expected, atol=1e-6)
+    np.testing.assert_array_equal(pool(maps)[1], np.zeros(6))
+    np.testing.assert_allclose(pool(maps[0]), pool(maps)[0], atol=1e-7)
