@@ -17,9 +17,8 @@ from pipeline.errors import HilumError
 from pipeline.processes import machine_restarted_since, own_key, process_lives
 from pipeline.workspace import Workspace
 
-MOST_RESTARTS = (
-    3  # by itself, after restarts of the machine: a job that brings it down must not do so for ever
-)
+# By itself, after restarts of the machine: a job that brings it down must not do so for ever.
+MOST_RESTARTS = 3
 STOP_NOW, STOP_AFTER_EPOCH = 1, 2
 _SCHEMA = (
     """
@@ -242,9 +241,8 @@ def resuming(job: Job) -> list[str]:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "BEGIN IMMEDIATE"
-    )  # of two processes that come here at once, one waits and finds it done
+    # Of two processes that come here at once, one waits and finds it done.
+    connection.execute("BEGIN IMMEDIATE")
     taken = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in _SCHEMA[taken:]:
         for statement in filter(str.strip, step.split(";")):
