@@ -34,11 +34,10 @@ def draw_recipe_picker() -> None:
     names = train.recipes()
     base, in_hand = session.base_recipe(), session.recipe_in_hand()
     default = train.default_recipe()
-    st.session_state["prep.picked"] = base.name if base.name in names else names[0]
     st.selectbox(
         "Begin with",
         names,
-        key="prep.picked",
+        key=_show("prep.picked", base.name if base.name in names else names[0]),
         format_func=lambda name: _recipe_words(name, default),
         on_change=lambda: session.begin_with(st.session_state["prep.picked"]),
         help="hilum: our own. hust19: the data set's authors. luna: the Kaggle and LUNA16 "
@@ -101,9 +100,8 @@ def _draw_slice(recipe: Recipe, *, has_hu: bool) -> None:
     if has_hu:
         current = (recipe.window.center, recipe.window.width)
         named = next((name for name, value in WINDOWS.items() if value == current), None)
-        st.session_state["prep.window"] = named
         st.segmented_control(
-            "Window", list(WINDOWS), key="prep.window", on_change=_take_window, width="stretch",
+            "Window", list(WINDOWS), key=_show("prep.window", named), on_change=_take_window, width="stretch",
             help="lung 1500/-600, mediastinum 400/40, bone 2500/480. Lungs are found in the lung window "
             "whatever is shown.",
         )  # fmt: skip
@@ -218,8 +216,16 @@ def _toggle(recipe: Recipe, path: str, label: str) -> None:
 
 def _bind(path: str, value: Any) -> str:
     """Make the widget of a parameter show the recipe's value; return its key."""
-    key = f"prep.{path}"
-    st.session_state[key] = value
+    return _show(f"prep.{path}", value)
+
+
+def _show(key: str, value: Any) -> str:
+    """Give a widget a value, only where it has another; return its key.
+
+    Whatever is set is sent to the browser and put over what the user is moving there at that moment.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
     return key
 
 

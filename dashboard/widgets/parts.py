@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard.charts.theme import class_colors, style_figure
+from pipeline.notice import NOTICE
 
-NOTICE = "Research use only - not for diagnosis"
 Tone = Literal["neutral", "good", "warn", "bad"]
 
 

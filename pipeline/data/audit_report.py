@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +17,9 @@ from pipeline.data.decisions import Decisions, load_decisions
 from pipeline.data.findings import Finding
 from pipeline.data.labels import order_labels
 from pipeline.data.thumbnails import load_thumbnail
+from pipeline.html_parts import SYNTHETIC, html_document, html_table, html_text
 from pipeline.workspace import Workspace, atomic_write_text
 
-NOTICE = "Research use only - not for diagnosis"
 PICTURES = 12  # beside a finding at most
 AREAS = {
     "shortcuts": "What gives the class away",
@@ -31,18 +30,7 @@ AREAS = {
 }
 _SEVERITIES = {"bad": "serious", "warn": "to look at", "note": "good to know"}
 _STYLE = """
-body { font: 14px/1.5 system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; color: #161b23;
-  max-width: 960px; margin: 0 auto; padding: 24px 24px 60px; }
-h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 32px 0 8px; }
-h3 { font-size: 14px; margin: 0; }
-p, td, th { max-width: 80ch; } .muted, figcaption { color: #566072; }
-table { border-collapse: collapse; margin: 6px 0; }
-th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e3e7ec; vertical-align: top; }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.notice { position: fixed; bottom: 0; left: 0; right: 0; background: #fff4d6; border-top: 1px solid #e0b94f;
-  padding: 6px 24px; font-weight: 600; text-align: center; }
-.synthetic { display: inline-block; background: #5b4bd6; color: #fff; border-radius: 4px; padding: 2px 8px;
-  font-weight: 600; }
+h3 { font-size: 14px; margin: 0; } figcaption { color: #566072; }
 .pictures { background: #fff4d6; padding: 4px 10px; border-left: 3px solid #e0b94f; }
 section { border-left: 3px solid #8a94a6; padding: 2px 0 2px 12px; margin: 14px 0; break-inside: avoid; }
 section p { margin: 2px 0 6px; } section.bad { border-color: #b3262e; }
@@ -51,7 +39,6 @@ section.warn { border-color: #d08700; }
 .strip { display: grid; grid-template-columns: repeat(auto-fill, 108px); gap: 8px; }
 figure { margin: 0; } figure img { width: 108px; height: 108px; object-fit: contain; background: #000; }
 figcaption { font-size: 11px; line-height: 1.3; overflow-wrap: anywhere; }
-@media print { body { padding-bottom: 40px; } h2 { break-after: avoid; } }
 """
 
 
@@ -95,16 +82,12 @@ def build_audit_report(workspace: Workspace, report: AuditReport, *, pictures: b
         _estimates(report),
         _decided(load_decisions(workspace, report.name), index),
     ]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>Audit of {_text(report.name)}</title><style>{_STYLE}</style></head>"
-        f'<body>{"".join(sections)}<div class="notice">{NOTICE}</div></body></html>\n'
-    )
+    return html_document(f"Audit of {report.name}", sections, style=_STYLE)
 
 
 def _head(report: AuditReport, manifest: dict[str, Any], *, pictures: bool) -> str:
     split = f"split {report.split}" if report.split else "no split"
-    synthetic = '<p><span class="synthetic">Synthetic task, not COVID-19</span></p>'
+    synthetic = f"<p>{SYNTHETIC}</p>"
     stale = "<p><b>Stale:</b> the data, its newest split or what is excluded changed since this audit.</p>"
     note = (
         '<p class="pictures">This page contains image thumbnails and file names of the slices: hand it '
@@ -113,9 +96,9 @@ def _head(report: AuditReport, manifest: dict[str, Any], *, pictures: bool) -> s
         else '<p class="muted">Without pictures; file names of the slices are on it.</p>'
     )
     return (
-        f"<h1>Audit of {_text(report.name)}</h1>"
-        f'<p class="muted">Audited {_text(report.created.replace("T", " ")[:16])} UTC · {_text(split)} · '
-        f"written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC</p>"
+        f"<h1>Audit of {html_text(report.name)}</h1>"
+        f'<p class="muted">Audited {html_text(report.created.replace("T", " ")[:16])} UTC · '
+        f"{html_text(split)} · written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC</p>"
         f"{synthetic if manifest.get('synthetic') else ''}{stale if report.stale else ''}{note}"
     )
 
@@ -140,9 +123,8 @@ def _counts(report: AuditReport, index: pd.DataFrame) -> str:
     by_label = labels.value_counts()
     patients = index.groupby("label")["patient_id"].nunique()
     classes = [[label, f"{by_label[label]:,}", _known(patients[label])] for label in order_labels(labels)]
-    return (
-        f"<h2>What there is</h2>{_table(['', 'n'], rows)}{_table(['Class', 'Slices', 'Patients'], classes)}"
-    )
+    by_class = html_table(["Class", "Slices", "Patients"], classes)
+    return f"<h2>What there is</h2>{html_table(['', 'n'], rows)}{by_class}"
 
 
 def _known(patients: int) -> str:
@@ -162,12 +144,12 @@ def _findings(report: AuditReport, source: _Source) -> Iterable[str]:
 def _finding(finding: Finding, source: _Source) -> str:
     ids = [one for one in finding.slice_ids if one in source.index.index][:PICTURES]
     decided = ", ".join(f"{count:,} {name}" for name, count in _decided_counts(finding).items())
-    more = f'<p class="muted">Not counted here: {_text(decided)}.</p>' if decided else ""
+    more = f'<p class="muted">Not counted here: {html_text(decided)}.</p>' if decided else ""
     size = f"{_SEVERITIES[finding.severity]}, {finding.count:,} {finding.unit}"
     return (
-        f'<section class="{finding.severity}"><h3>{_text(finding.title)} '
-        f'<span class="muted">({_text(size)})</span>'
-        f"</h3><p>{_text(finding.text)}</p>{more}"
+        f'<section class="{finding.severity}"><h3>{html_text(finding.title)} '
+        f'<span class="muted">({html_text(size)})</span>'
+        f"</h3><p>{html_text(finding.text)}</p>{more}"
         f'<div class="strip">{"".join(_slice(one, source) for one in ids)}</div></section>'
     )
 
@@ -183,7 +165,7 @@ def _slice(slice_id: str, source: _Source) -> str:
     if picture is not None:
         image = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
     label = row["label"] if isinstance(row["label"], str) else "no class"
-    return f"<figure>{image}<figcaption>{_text(row['path'])}<br>{_text(label)}</figcaption></figure>"
+    return f"<figure>{image}<figcaption>{html_text(row['path'])}<br>{html_text(label)}</figcaption></figure>"
 
 
 def _estimates(report: AuditReport) -> str:
@@ -204,7 +186,7 @@ def _estimates(report: AuditReport) -> str:
     return (
         "<h2>All questions asked about shortcuts</h2>"
         '<p class="muted">How well one property of a slice, without any anatomy, tells a class from the '
-        f"rest: 0.5 is chance. Intervals by resampling groups.</p>{_table(columns, rows)}"
+        f"rest: 0.5 is chance. Intervals by resampling groups.</p>{html_table(columns, rows)}"
     )
 
 
@@ -223,17 +205,5 @@ def _decided(decisions: Decisions, index: pd.DataFrame) -> str:
     return (
         "<h2>What was decided</h2>"
         '<p class="muted">Excluded slices are in no new split, training or figure; fine ones left the '
-        f"findings that are named (* all).</p>{_table(['Slice', 'Decision', 'As to'], rows)}"
+        f"findings that are named (* all).</p>{html_table(['Slice', 'Decision', 'As to'], rows)}"
     )
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{_text(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f'<td class="n">{_text(cell)}</td>' for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))

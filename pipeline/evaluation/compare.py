@@ -12,10 +12,11 @@ import numpy as np
 from pipeline.errors import HilumError
 from pipeline.evaluation.delong import delong, mcnemar
 from pipeline.evaluation.estimates import Estimate
-from pipeline.evaluation.evaluate import NOTICE, load_part
+from pipeline.evaluation.evaluate import load_part
 from pipeline.evaluation.figures import Figures, SampledFigures, compute_figures, sample_figures
 from pipeline.evaluation.intervals import LEVEL, RESAMPLES, draw_resamples, estimate
 from pipeline.evaluation.predictions import Predictions
+from pipeline.notice import NOTICE
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 

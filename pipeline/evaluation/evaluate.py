@@ -21,10 +21,10 @@ from pipeline.evaluation.subgroups import Subgroup, find_subgroups
 from pipeline.evaluation.verdict import Circumstances, Verdict, judge
 from pipeline.inference.calibrated import Calibration, load_calibration
 from pipeline.jobs import Progress, no_progress
+from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
 
-NOTICE = "Research use only - not for diagnosis"
 PARTS = ("train", "val", "calibration", "test")
 
 

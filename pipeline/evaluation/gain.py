@@ -14,13 +14,14 @@ from pipeline.errors import HilumError
 from pipeline.evaluation.calibration import CalibrationFigures, calibration_figures
 from pipeline.evaluation.compare import Comparison, compare_predictions
 from pipeline.evaluation.estimates import Estimate
-from pipeline.evaluation.evaluate import NOTICE, load_part
+from pipeline.evaluation.evaluate import load_part
 from pipeline.evaluation.intervals import draw_resamples, estimate
 from pipeline.evaluation.predictions import PROBABILITY, Predictions, read_predictions
 from pipeline.inference.averaging import Averaging, in_order, view_probabilities
 from pipeline.inference.engine import Engine
 from pipeline.inference.seen import FILE as SEEN_FILE
 from pipeline.jobs import Progress, no_progress
+from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace, atomic_write_json, read_json
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.evaluation.calibration import reliability
 from pipeline.evaluation.clinical import decision_curve, predictive_values_of
 from pipeline.evaluation.curves import CurveUndefinedError, precision_recall_curve, roc_curve
-from pipeline.evaluation.evaluate import NOTICE, Evaluation
+from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.report_figures import (
     colors_of,
@@ -21,26 +19,17 @@ from pipeline.evaluation.report_figures import (
     plot_roc,
 )
 from pipeline.evaluation.wording import estimate_text, focus_class, people_text
+from pipeline.html_parts import SYNTHETIC, html_document, html_table, html_text
 from pipeline.workspace import atomic_write_text
 
 PREVALENCES = (0.01, 0.05, 0.10, 0.20, 0.50)
 _STYLE = """
-body { font: 14px/1.5 system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; color: #161b23;
-  max-width: 960px; margin: 0 auto; padding: 24px 24px 60px; }
-h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 32px 0 8px; }
-p, td, th { max-width: 80ch; } .muted { color: #566072; }
-table { border-collapse: collapse; margin: 6px 0; } caption { text-align: left; color: #566072; }
-th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid #e3e7ec; vertical-align: top; }
-td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.notice { position: fixed; bottom: 0; left: 0; right: 0; background: #fff4d6; border-top: 1px solid #e0b94f;
-  padding: 6px 24px; font-weight: 600; text-align: center; }
-.synthetic { display: inline-block; background: #5b4bd6; color: #fff; border-radius: 4px; padding: 2px 8px;
-  font-weight: 600; } .summary { font-size: 17px; font-weight: 600; margin: 16px 0 4px; }
+.summary { font-size: 17px; font-weight: 600; margin: 16px 0 4px; }
 .met { color: #1a7f4f; } .not-met { color: #b3262e; } .not-known { color: #8a5a00; }
 .row { display: flex; flex-wrap: wrap; gap: 24px; } svg text { font-size: 11px; fill: #566072; }
 svg .axis { font-size: 12px; } .key i { display: inline-block; width: 10px; height: 10px; border-radius: 5px;
   margin: 0 5px 0 14px; } .matrix td, .matrix th { text-align: right; }
-@media print { body { padding-bottom: 40px; } h2 { break-after: avoid; } table, svg { break-inside: avoid; } }
+@media print { table, svg { break-inside: avoid; } }
 """
 
 
@@ -51,7 +40,6 @@ def write_report(evaluation: Evaluation, path: Path) -> None:
 
 def build_report(evaluation: Evaluation) -> str:
     """Return the report as one self-contained HTML document."""
-    title = f"{evaluation.run} on {evaluation.data}"
     focus = focus_class(evaluation.labels)
     sections = [
         _head(evaluation),
@@ -65,31 +53,26 @@ def build_report(evaluation: Evaluation) -> str:
         _subgroups(evaluation, focus),
         _method(evaluation),
     ]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(sections)}"
-        f'<div class="notice">{NOTICE}</div></body></html>\n'
-    )
+    return html_document(f"{evaluation.run} on {evaluation.data}", sections, style=_STYLE)
 
 
 def _head(evaluation: Evaluation) -> str:
-    badge = '<span class="synthetic">Synthetic task, not COVID-19</span>'
     return (
-        f"<h1>How good is {_text(evaluation.run)}?</h1>"
-        f'<p class="muted">{_text(evaluation.data)} · {_text(people_text(evaluation))} · '
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · run {_text(evaluation.run_id)}</p>"
-        + (badge if evaluation.is_synthetic else "")
+        f"<h1>How good is {html_text(evaluation.run)}?</h1>"
+        f'<p class="muted">{html_text(evaluation.data)} · {html_text(people_text(evaluation))} · '
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC · run {html_text(evaluation.run_id)}</p>"
+        + (SYNTHETIC if evaluation.is_synthetic else "")
     )
 
 
 def _verdict(evaluation: Evaluation) -> str:
     rows = [
         f'<tr><td class="n {line.status.replace(" ", "-")}"><b>{line.status}</b></td>'
-        f"<td>{_text(line.claim)}</td><td>{_text(line.evidence)}</td></tr>"
+        f"<td>{html_text(line.claim)}</td><td>{html_text(line.evidence)}</td></tr>"
         for line in evaluation.verdict.lines
     ]
     return (
-        f'<p class="summary">{_text(evaluation.verdict.summary)}</p>'
+        f'<p class="summary">{html_text(evaluation.verdict.summary)}</p>'
         f"<table><tr><th>Status</th><th>Condition</th><th>Evidence</th></tr>{''.join(rows)}</table>"
     )
 
@@ -108,7 +91,7 @@ def _headline(evaluation: Evaluation) -> str:
         note = '<p class="muted">The input gate refuses none of these slices.</p>'
     elif refused is None:
         note = '<p class="muted">The input gate was not asked: the slices were not at hand.</p>'
-    return f"<h2>Figures</h2>{_table(columns, rows)}{note}{_left_out(evaluation)}"
+    return f"<h2>Figures</h2>{html_table(columns, rows)}{note}{_left_out(evaluation)}"
 
 
 def _left_out(evaluation: Evaluation) -> str:
@@ -122,11 +105,11 @@ def _left_out(evaluation: Evaluation) -> str:
         parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
     if predictions.excluded:
         parts.append(f"{predictions.excluded:,} slices that were excluded from the data set are left out.")
-    return f"<p>{_text(' '.join(parts))}</p>" if parts else ""
+    return f"<p>{html_text(' '.join(parts))}</p>" if parts else ""
 
 
 def _confusion(figures: Figures) -> str:
-    head = "".join(f"<th>{_text(label)}</th>" for label in figures.labels)
+    head = "".join(f"<th>{html_text(label)}</th>" for label in figures.labels)
     rows = []
     for label, counts in zip(figures.labels, figures.confusion, strict=True):
         total = counts.sum()
@@ -136,7 +119,7 @@ def _confusion(figures: Figures) -> str:
             else '<td class="n">0</td>'
             for count in counts
         )
-        rows.append(f'<tr><th>{_text(label)}</th>{cells}<td class="n muted">{total:,}</td></tr>')
+        rows.append(f'<tr><th>{html_text(label)}</th>{cells}<td class="n muted">{total:,}</td></tr>')
     return (
         '<h2>Confusion matrix</h2><table class="matrix"><caption>Rows: reference standard. '
         f"Columns: called so. Shares are of the row.</caption><tr><th></th>{head}<th>n</th></tr>"
@@ -152,7 +135,7 @@ def _classes(evaluation: Evaluation) -> str:
         found = evaluation.figures.per_class[label]
         estimates = (found.precision, found.recall, found.specificity, found.f1, found.auc)
         rows.append([label, *map(estimate_text, estimates), f"{found.n:,}", f"{found.groups:,}"])
-    return f"<h2>Classification report</h2>{_table(columns, rows)}"
+    return f"<h2>Classification report</h2>{html_table(columns, rows)}"
 
 
 def _curves(evaluation: Evaluation) -> str:
@@ -167,8 +150,8 @@ def _curves(evaluation: Evaluation) -> str:
         return ""
     colors = colors_of(evaluation.labels)
     key = "".join(
-        f'<span><i style="background:{colors[curve.label]}"></i>{_text(curve.label)}, '
-        f"AUC {_text(estimate_text(curve.area))}, n = {curve.n:,}</span>"
+        f'<span><i style="background:{colors[curve.label]}"></i>{html_text(curve.label)}, '
+        f"AUC {html_text(estimate_text(curve.area))}, n = {curve.n:,}</span>"
         for curve in rocs
     )
     return (
@@ -190,7 +173,7 @@ def _calibration(evaluation: Evaluation, focus: str) -> str:
     return (
         f"<h2>Calibration ({state[evaluation.circumstances.calibrated]})</h2><div class='row'>"
         f"{plot_reliability(bins, focus, evaluation.labels)}"
-        f"<div>{_table(['Figure', '95 % interval'], rows)}</div></div>{_coverage(evaluation)}"
+        f"<div>{html_table(['Figure', '95 % interval'], rows)}</div></div>{_coverage(evaluation)}"
     )
 
 
@@ -207,8 +190,8 @@ def _coverage(evaluation: Evaluation) -> str:
     missing = f" They say nothing of {', '.join(found.left_out)}." if found.left_out else ""
     return (
         f"<h3>Conformal sets, promised to hold the right class {1 - found.alpha:.0%} of the time</h3>"
-        f"{_table(['Figure', '95 % interval'], rows)}"
-        f'<p class="muted">Fitted on {_text(found.basis.text)}.{_text(missing)}</p>'
+        f"{html_table(['Figure', '95 % interval'], rows)}"
+        f'<p class="muted">Fitted on {html_text(found.basis.text)}.{html_text(missing)}</p>'
     )
 
 
@@ -223,7 +206,8 @@ def _bedside(evaluation: Evaluation, focus: str) -> str:
     curve = decision_curve(predictions, focus, resamples)
     columns = ["Where the prevalence is", "called so, and right", "not called so, and right"]
     return (
-        f"<h2>At the bedside: calling {_text(focus)}</h2><div class='row'><div>{_table(columns, rows)}</div>"
+        f"<h2>At the bedside: calling {html_text(focus)}</h2>"
+        f"<div class='row'><div>{html_table(columns, rows)}</div>"
         f"{plot_decision(curve, evaluation.labels)}</div>"
         '<p class="muted">Predictive values from sensitivity and specificity on these slices. Decision '
         "curve: net benefit of acting on the model (colour), on all (dashes) and on none (0), at the "
@@ -242,7 +226,7 @@ def _subgroups(evaluation: Evaluation, focus: str) -> str:
     if not rows:
         return ""
     overall = evaluation.figures.per_class[focus].auc
-    return f"<h2>Subgroups: AUC of {_text(focus)}</h2>" + plot_forest(
+    return f"<h2>Subgroups: AUC of {html_text(focus)}</h2>" + plot_forest(
         [("all", overall), *rows], reference=overall.value
     )
 
@@ -260,18 +244,6 @@ def _method(evaluation: Evaluation) -> str:
     )
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{_text(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f'<td class="n">{_text(cell)}</td>' for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
 def _words(name: str) -> str:
     named = {"macro_f1": "Mean F1 over classes", "macro_auc": "Mean AUC over classes"}
     return named.get(name, name.replace("_", " ").capitalize())
-
-
-def _text(value: str) -> str:
-    return html.escape(value)

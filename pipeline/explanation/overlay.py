@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-NOTICE = "Research use only - not for diagnosis"
+from pipeline.notice import NOTICE
+
 STRONGEST = 0.75  # opacity of the heat where it reaches the end of the scale
 _MARGIN = 14
 _FOOT = 64  # rows below the slice: bar, its numbers, notice

@@ -11,12 +11,12 @@ import numpy as np
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import describe_slice
 from pipeline.explanation.closed_form import Heatmap, closed_form_cam
-from pipeline.explanation.overlay import NOTICE
 from pipeline.explanation.placement import to_slice
 from pipeline.inference.averaging import PLAIN, Averaging
 from pipeline.inference.calibrated import ConformalAnswer, conformal_answer
 from pipeline.inference.engine import Engine
 from pipeline.inference.reference import Neighbour, pool
+from pipeline.notice import NOTICE
 from pipeline.preprocessing.apply import Preprocessed
 from pipeline.preprocessing.gate import GateVerdict
 

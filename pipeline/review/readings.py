@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.notice import NOTICE
 from pipeline.review.store import ReviewStore
 
-NOTICE = "Research use only - not for diagnosis"
 COLUMNS = (
     "reading_id", "reader", "dataset", "slice_id", "run", "worklist", "blind_label", "blind_seconds",
     "blind_corrected_to", "model_status", "model_label", "model_scores", "model_calibrated", "heatmap_method",
