@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import Literal
 
-import numpy as np
 import streamlit as st
 
 from dashboard import loaders, widgets
@@ -15,6 +14,7 @@ from dashboard.prediction.source import Asked
 from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
+from pipeline.inference.wording import distance_words, score_notes, shown_labels
 from pipeline.runs import RunInfo
 
 Tone = Literal["neutral", "good", "warn", "bad"]
@@ -100,16 +100,6 @@ def _gate(run: RunInfo, asked: Asked) -> None:
     )
 
 
-def distance_words(prediction: Prediction) -> str:
-    """Say how far the slice is from the training's, and what the limit was set on."""
-    reference = prediction.engine.reference
-    if reference is None or prediction.distance is None:
-        return "Distance from the training slices: not available, this run kept none"
-    where = f"Distance {prediction.distance:.1f} from {reference.trained_on.text}"
-    share = f"{reference.quantile:.0%} of" if reference.quantile < 1 else "all"
-    return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
-
-
 def _override_key(asked: Asked) -> str:
     return f"predict.override.{asked.subject}"
 
@@ -135,39 +125,6 @@ def _scores(prediction: Prediction) -> None:
         f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(said)}</h3>'
         f'<div class="p-scores">{rows}</div>{notes}</div>{_doubt(prediction)}'
     )
-
-
-def shown_labels(prediction: Prediction) -> list[str]:
-    """Return the classes whose scores are shown, greatest first: with little lung in view no disease's."""
-    ranked = sorted(prediction.engine.classes, key=lambda label: -prediction.probabilities[label])
-    if not prediction.little_lung:
-        return ranked
-    return [NON_INFORMATIVE] if prediction.model_label == NON_INFORMATIVE else []
-
-
-def score_notes(prediction: Prediction) -> list[str]:
-    """Say what the numbers are and what they were fitted on."""
-    if prediction.little_lung:
-        return ["With so little lung in view no probability of disease is shown."]
-    calibration = prediction.engine.calibration
-    if calibration is None:
-        notes = [
-            "Score (uncalibrated): not a probability of disease: models like this one are surer than they "
-            "are right."
-        ]
-    else:
-        notes = [
-            f"Probability: fitted to how often the model was right on {calibration.basis.text}, temperature "
-            f"{calibration.temperature:.2f}."
-        ]
-    if not prediction.averaging.is_plain and prediction.members is not None:
-        place = prediction.engine.classes.index(prediction.label)
-        low, high = (float(end(prediction.members[:, place])) for end in (np.min, np.max))
-        notes.append(
-            f"It is {prediction.averaging.text}, which give {score_text(low)} to {score_text(high)} for "
-            f"{prediction.label}."
-        )
-    return notes
 
 
 def _doubt(prediction: Prediction) -> str:

@@ -1,0 +1,51 @@
+"""What is said beside an answer, in the same words on the page and on whatever leaves it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.inference.prediction import Prediction, score_text
+
+
+def distance_words(prediction: Prediction) -> str:
+    """Say how far the slice is from the training's, and what the limit was set on."""
+    reference = prediction.engine.reference
+    if reference is None or prediction.distance is None:
+        return "Distance from the training slices: not available, this run kept none"
+    where = f"Distance {prediction.distance:.1f} from {reference.trained_on.text}"
+    share = f"{reference.quantile:.0%} of" if reference.quantile < 1 else "all"
+    return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
+
+
+def shown_labels(prediction: Prediction) -> list[str]:
+    """Return the classes whose scores are shown, greatest first: with little lung in view no disease's."""
+    ranked = sorted(prediction.engine.classes, key=lambda label: -prediction.probabilities[label])
+    if not prediction.little_lung:
+        return ranked
+    return [NON_INFORMATIVE] if prediction.model_label == NON_INFORMATIVE else []
+
+
+def score_notes(prediction: Prediction) -> list[str]:
+    """Say what the numbers are and what they were fitted on."""
+    if prediction.little_lung:
+        return ["With so little lung in view no probability of disease is shown."]
+    calibration = prediction.engine.calibration
+    if calibration is None:
+        notes = [
+            "Score (uncalibrated): not a probability of disease: models like this one are surer than they "
+            "are right."
+        ]
+    else:
+        notes = [
+            f"Probability: fitted to how often the model was right on {calibration.basis.text}, temperature "
+            f"{calibration.temperature:.2f}."
+        ]
+    if not prediction.averaging.is_plain and prediction.members is not None:
+        place = prediction.engine.classes.index(prediction.label)
+        low, high = (float(end(prediction.members[:, place])) for end in (np.min, np.max))
+        notes.append(
+            f"It is {prediction.averaging.text}, which give {score_text(low)} to {score_text(high)} for "
+            f"{prediction.label}."
+        )
+    return notes
