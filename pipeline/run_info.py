@@ -69,6 +69,11 @@ class RunInfo:
         return self.tags.get(ARCHIVED_TAG) == "true"
 
     @property
+    def synthetic(self) -> bool:
+        """Whether it learned from phantoms: a synthetic task, not COVID-19."""
+        return self.tags.get("synthetic") == "true"
+
+    @property
     def sweep(self) -> str | None:
         """The sweep that it is a trial of."""
         return self.tags.get(SWEEP_TAG)

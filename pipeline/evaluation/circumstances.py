@@ -23,8 +23,8 @@ def circumstances_of_part(
     openings, split_runs = count_openings(workspace, run)
     return Circumstances(
         part=part,
-        synthetic=_learned_from_phantoms(run) or _is_synthetic(workspace, run.params.get("dataset")),
-        synthetic_model=_learned_from_phantoms(run),
+        synthetic=run.synthetic or _is_synthetic(workspace, run.params.get("dataset")),
+        synthetic_model=run.synthetic,
         group_by=split.get("group_by"),
         shared_patients=_shared_patients(run, predictions),
         calibrated=_is_calibrated(run),
@@ -39,7 +39,7 @@ def circumstances_of_dataset(
     """Gather what is known of another data set."""
     return Circumstances(
         synthetic=_is_synthetic(workspace, dataset),
-        synthetic_model=_learned_from_phantoms(run),
+        synthetic_model=run.synthetic,
         shared_patients=_shared_patients(run, predictions),
         shared_slices=_shared_slices(workspace, run, dataset, predictions),
         external=dataset != run.params.get("dataset"),
@@ -51,10 +51,6 @@ def _is_synthetic(workspace: Workspace, dataset: str | None) -> bool | None:
     """Whether a data set's slices were generated; None where it is gone."""
     manifest = read_manifest(workspace, dataset) if dataset else None
     return bool(manifest.get("synthetic")) if manifest is not None else None
-
-
-def _learned_from_phantoms(run: RunInfo) -> bool:
-    return run.tags.get("synthetic") == "true"
 
 
 def _is_calibrated(run: RunInfo) -> bool:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 FOLDER = "engine"
 FORMAT = 1
 FILES = ("model.xml", "model.bin", "cam.npz")
+PRECISION = (
+    "f32"  # on processors with bfloat16 the default is that, whose logits differ from the trained model's
+)
 KEPT = 2  # engines in memory: the one in use and the one it is compared with
 
 
@@ -269,7 +272,6 @@ def _compile(folder: Path, facts: EngineFacts, batch: int) -> Any:
     core = openvino.Core()
     network = core.read_model(folder / "model.xml")
     network.reshape([batch, facts.image_size, facts.image_size, facts.channels])
-    # f32: on processors with bfloat16 the default is bfloat16, whose logits differ from the trained model's.
     return core.compile_model(
-        network, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        network, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION, "PERFORMANCE_HINT": "LATENCY"}
     )

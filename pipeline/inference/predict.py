@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.data.inputs import expand_inputs
+from pipeline.data.inputs import InputSlice, expand_inputs
 from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceError, SliceImage
@@ -169,9 +169,29 @@ def predict_inputs(
         AveragingError: views or runs that cannot be averaged.
     """
     found = RunStore(workspace).find(run) if isinstance(run, str) else run
-    engine = Engine.load(found)
-    averaging = make_averaging(workspace, found, views=tta, ensemble=ensemble)
-    seen = SeenSlices.load(found.artifacts)
+    for each, answer in answer_inputs(
+        workspace, found, inputs, tta=tta, ensemble=ensemble, progress=progress
+    ):
+        if isinstance(answer, SliceError):
+            yield error_json(input=each.shown, reason=str(answer)) | {"frame": each.frame}
+        else:
+            written = write_heatmap(answer, heatmaps, each.stem) if heatmaps is not None else None
+            yield answer.to_json(input=each.shown, heatmap=written)
+
+
+def answer_inputs(
+    workspace: Workspace,
+    run: RunInfo,
+    inputs: Sequence[Path],
+    *,
+    tta: int = 1,
+    ensemble: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> Iterator[tuple[InputSlice, Prediction | SliceError]]:
+    """Yield each slice of the inputs with its answer, or with why it cannot be read; see `predict_inputs`."""
+    engine = Engine.load(run)
+    averaging = make_averaging(workspace, run, views=tta, ensemble=ensemble)
+    seen = SeenSlices.load(run.artifacts)
     key = workspace.pseudonym_key()
     done, total = 0, len(inputs)
     for slices in expand_inputs(inputs):
@@ -181,12 +201,9 @@ def predict_inputs(
                 if each.problem is not None:
                     raise each.problem
                 image = read_slice(each.path, frame=each.frame, key=key)
-                prediction = predict_slice(engine, image, seen=seen, averaging=averaging)
+                yield each, predict_slice(engine, image, seen=seen, averaging=averaging)
             except SliceError as error:
-                yield error_json(input=each.shown, reason=str(error)) | {"frame": each.frame}
-            else:
-                written = write_heatmap(prediction, heatmaps, each.stem) if heatmaps is not None else None
-                yield prediction.to_json(input=each.shown, heatmap=written)
+                yield each, error
             done += 1
             progress(done, total, each.shown)
 
