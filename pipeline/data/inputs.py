@@ -24,12 +24,16 @@ class InputSlice:
         path, frame: as `read_slice` takes them.
         stem: what to call what is made of it; no other slice of the same call has it.
         problem: why it is known by now that there is nothing to read.
+        series: what tells its series from others of this call, None where no header names one.
+        location: along the body, mm, None where unknown.
     """
 
     path: Path
     frame: int = 0
     stem: str = ""
     problem: SliceError | None = None
+    series: str | None = None
+    location: float | None = None
 
     @property
     def shown(self) -> str:
@@ -56,10 +60,7 @@ def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
     taken: set[str] = set()
     for path in inputs:
         if path.is_dir():
-            places = _folder_places(path)
-            base = path
-        elif is_picture(path):
-            places, base = [_Place(FoundFile(path.name), 0, None, None)], path.parent
+            places, base = _folder_places(path), path
         else:
             places, base = _places(path.parent, [FoundFile(path.name, _size(path))]), path.parent
         stems = {file: _unused(file, taken) for file in dict.fromkeys(place.file.path for place in places)}
@@ -69,6 +70,8 @@ def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
                 place.frame,
                 stems[place.file.path] + (f"-frame-{place.frame + 1}" if place.frame else ""),
                 place.problem,
+                place.series,
+                place.location,
             )
             for place in _in_order(places)
         ]
@@ -88,8 +91,9 @@ def _places(base: Path, files: list[FoundFile]) -> list[_Place]:
     """Return a place for every frame of the files and of the members of archives."""
     # Series are told apart by pseudonyms that hold for this call and tell nobody anything.
     request = {"verb": "outline", "key": secrets.token_hex(32)}
-    found = [_Place(file, 0, None, None, file.problem) for file in files if file.problem is not None]
-    pending = [file for file in files if file.problem is None]
+    looked = [(file, _at_once(base, file)) for file in files]
+    found = [place for _, place in looked if place is not None]
+    pending = [file for file, place in looked if place is None]
     while pending:
         inside: list[FoundFile] = []
         for file, answer, _ in work_through(base, pending, request=request):
@@ -99,6 +103,16 @@ def _places(base: Path, files: list[FoundFile]) -> list[_Place]:
         found += [_Place(file, 0, None, None, file.problem) for file in slices if file.problem is not None]
         pending = [file for file in slices if file.problem is None]
     return found
+
+
+def _at_once(base: Path, file: FoundFile) -> _Place | None:
+    """Return the place of a file that needs no worker: a picture, of one frame, or one known to be bad."""
+    if file.problem is not None:
+        return _Place(file, 0, None, None, file.problem)
+    try:
+        return _Place(file, 0, None, None) if is_picture(base / file.path) else None
+    except SliceError as error:
+        return _Place(file, 0, None, None, error)
 
 
 def _frames(file: FoundFile, answer: dict[str, Any]) -> list[_Place]:

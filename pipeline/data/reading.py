@@ -71,11 +71,12 @@ def read_slice_bytes(data: bytes, *, frame: int = 0, key: bytes | None = None) -
 
 
 def is_picture(path: Path) -> bool:
-    """Return whether a file is a PNG, JPEG or BMP, of one frame, or nothing that can be read."""
-    try:
-        return _read_picture(path, head_only=True) is not None
-    except SliceError:
-        return True
+    """Return whether a file is a PNG, JPEG or BMP, of one frame.
+
+    Raises:
+        SliceError: nothing of it can be read.
+    """
+    return _read_picture(path, head_only=True) is not None
 
 
 def _read_picture(path: Path, *, head_only: bool = False) -> bytes | None:

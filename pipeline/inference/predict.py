@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from pipeline.data.inputs import InputSlice, expand_inputs
-from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import draw_overlay
+from pipeline.inference.answer import decide
 from pipeline.inference.averaging import PLAIN, Averaging, in_order, make_averaging, view_probabilities
 from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
@@ -25,7 +25,6 @@ from pipeline.jobs import Progress, no_progress
 from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
 from pipeline.preprocessing.gate import GateVerdict, is_chest_ct
 from pipeline.preprocessing.geometry import to_model_input
-from pipeline.preprocessing.lungs.verdict import LEAST_LUNG
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace, atomic_write_bytes
 
@@ -60,25 +59,26 @@ def predict_slice(
     known = seen.find(image, patient_id=patient_id) if seen is not None else "unknown"
     clock.append(time.perf_counter())
     probabilities = _by_class(engine, members.mean(axis=0))
-    model_label = max(engine.classes, key=lambda name: probabilities[name])
-    little_lung = preprocessed.verdict.lung_fraction < LEAST_LUNG
-    label = NON_INFORMATIVE if little_lung and NON_INFORMATIVE in engine.classes else model_label
-    little_lung = little_lung or label == NON_INFORMATIVE
     distance = _distance(engine, outputs.features[0])
     clock.append(time.perf_counter())
-    unlike = "" if little_lung or distance is None else _unlike(engine, distance)
-    refusals = (*gate.reasons, *([unlike] if unlike else []))
+    answer = decide(
+        engine,
+        refusals=gate.reasons,
+        lung_fraction=preprocessed.verdict.lung_fraction,
+        probabilities=probabilities,
+        distance=distance,
+    )
     steps = ("gate", "preprocessing", "network", "seen", "distance")
     return Prediction(
         engine=engine,
         image=image,
         gate=gate,
         preprocessed=preprocessed,
-        status="rejected" if refusals else "ok",
-        reason=" ".join(refusals) or (_little_lung(engine) if little_lung else ""),
-        label=label,
-        model_label=model_label,
-        little_lung=little_lung,
+        status=answer.status,
+        reason=answer.reason,
+        label=answer.label,
+        model_label=answer.model_label,
+        little_lung=answer.little_lung,
         probabilities=probabilities,
         logits=_by_class(engine, outputs.logits[0]),
         calibrated=engine.calibration is not None,
@@ -117,10 +117,6 @@ def _distance(engine: Engine, features: np.ndarray) -> float | None:
     return None if engine.reference is None else engine.reference.distance(pool(features))
 
 
-def _unlike(engine: Engine, distance: float) -> str:
-    return engine.reference.sentence(distance) if engine.reference is not None else ""
-
-
 def judge(image: SliceImage) -> GateVerdict:
     """Ask the gate about a slice."""
     return is_chest_ct(
@@ -129,12 +125,6 @@ def judge(image: SliceImage) -> GateVerdict:
         modality=image.header.modality if image.header is not None else None,
         color_share=image.color_share,
     )
-
-
-def _little_lung(engine: Engine) -> str:
-    if NON_INFORMATIVE in engine.classes:
-        return "Too little lung is in view to judge: choose another slice."
-    return "Little lung is in view, and this model has no class for that: choose another slice."
 
 
 def _by_class(engine: Engine, values: np.ndarray) -> dict[str, float]:

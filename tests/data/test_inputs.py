@@ -52,6 +52,16 @@ def test_a_folder_is_its_series_by_location_and_its_pictures_by_name(tmp_path, p
     assert problems == {"bad.png": "not-an-image"}
 
 
+def test_slices_of_a_series_say_which_and_where(tmp_path, picture, write_picture):
+    series(tmp_path / "ct", uid="1.2.1", locations=[10, 20])
+    series(tmp_path / "ct", uid="1.2.2", locations=[5])
+    write_picture(tmp_path / "ct" / "scout.png", picture(1))
+    (slices,) = expand_inputs([tmp_path / "ct"])
+    assert [each.location for each in slices] == [20, 10, 5, None]
+    first, second, other, scout = (each.series for each in slices)
+    assert first == second != other and other is not None and scout is None
+
+
 def test_a_volume_and_an_archive_are_their_slices_from_the_head_down(tmp_path):
     volume = np.random.default_rng(0).integers(-1000, 400, (24, 20, 3)).astype(np.int16)
     image = nibabel.Nifti1Image(volume, np.diag([1, 1, -5, 1]))
@@ -72,8 +82,8 @@ def test_what_is_not_there_and_what_is_empty_has_its_line(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.zip").write_bytes(zip_bytes({}))
     missing, empty, archive = expand_inputs([tmp_path / "no.png", tmp_path / "empty", tmp_path / "empty.zip"])
-    assert len(missing) == 1 and missing[0].problem is None  # reading it says why
-    assert [empty[0].problem.code, archive[0].problem.code] == ["no-slices", "no-slices"]
+    problems = [each.problem.code for slices in (missing, empty, archive) for each in slices]
+    assert problems == ["missing-file", "no-slices", "no-slices"]
 
 
 def test_stems_are_never_the_same_nor_a_way_up(tmp_path, picture, write_picture):
