@@ -14,7 +14,7 @@ from dashboard.prediction.source import Asked
 from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
-from pipeline.inference.wording import distance_words, score_notes, shown_labels
+from pipeline.inference.wording import distance_words, doubts, score_notes, shown_labels
 from pipeline.runs import RunInfo
 
 Tone = Literal["neutral", "good", "warn", "bad"]
@@ -129,28 +129,9 @@ def _scores(prediction: Prediction) -> None:
 
 def _doubt(prediction: Prediction) -> str:
     """Return what cannot be excluded and what the operating point calls, as HTML."""
-    calibration = prediction.engine.calibration
-    if calibration is None or prediction.little_lung:
+    rows = doubts(prediction)
+    if not rows:
         return ""
-    rows = []
-    answer = prediction.conformal
-    if answer.labels is not None and calibration.conformal is not None:
-        promise = 1 - calibration.conformal.alpha
-        left_out = [name for name in prediction.engine.classes if name not in calibration.conformal.floors]
-        silent = f"; says nothing of {', '.join(left_out)}" if left_out else ""
-        note = f"Such sets hold the right class in {promise:.0%} of new patients' slices{silent}."
-        rows.append(("Cannot be excluded", answer.sentence, f"{note} Same slices as above."))
-    else:
-        rows.append(("Cannot be excluded", answer.sentence, ""))
-    point = calibration.operating_point
-    if point is not None and prediction.averaging.is_plain:
-        called = prediction.probabilities[point.label] >= point.threshold
-        verdict = f"{'Called' if called else 'Not called'} {point.label} (from {point.threshold:.2f} on)."
-        note = (
-            f"There it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
-            f"{point.specificity:.0%} of the others."
-        )
-        rows.append(("To miss few", verdict, note))
     return (
         '<dl class="p-doubt">'
         + "".join(

@@ -36,10 +36,16 @@ def draw_overlay(grey: np.ndarray, heatmap: np.ndarray, *, limit: float, title: 
     Returns:
         uint8 RGB, the slice's size plus a foot with the colour bar and the notice.
     """
+    picture = blend_heat(grey, heatmap, limit=limit)
+    return np.vstack([_widened(picture), _foot(grey.shape[1], limit, title)])
+
+
+def blend_heat(grey: np.ndarray, heatmap: np.ndarray, *, limit: float) -> np.ndarray:
+    """Return the slice with its heat, uint8 RGB of the slice's size; see `draw_overlay`."""
     opacity = STRONGEST * np.clip(np.abs(heatmap) / limit, 0, 1)[..., None]
     base = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     picture = base * (1 - opacity) + diverging_colors(heatmap, limit=limit) * opacity
-    return np.vstack([_widened(picture.round().astype(np.uint8)), _foot(grey.shape[1], limit, title)])
+    return np.asarray(picture.round(), np.uint8)
 
 
 def _widened(picture: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pipeline.data.labels import NON_INFORMATIVE
@@ -49,3 +51,37 @@ def score_notes(prediction: Prediction) -> list[str]:
             f"{prediction.label}."
         )
     return notes
+
+
+class Doubt(NamedTuple):
+    """What keeps an answer from being certain: a title, a sentence, and what that rests on."""
+
+    title: str
+    said: str
+    note: str
+
+
+def doubts(prediction: Prediction) -> list[Doubt]:
+    """Say what cannot be excluded and what the operating point calls; nothing where nothing was fitted."""
+    calibration = prediction.engine.calibration
+    if calibration is None or prediction.little_lung:
+        return []
+    answer, note = prediction.conformal, ""
+    if answer.labels is not None and calibration.conformal is not None:
+        left_out = [name for name in prediction.engine.classes if name not in calibration.conformal.floors]
+        silent = f"; says nothing of {', '.join(left_out)}" if left_out else ""
+        note = (
+            f"Such sets hold the right class in {1 - calibration.conformal.alpha:.0%} of new patients' "
+            f"slices{silent}. Same slices as above."
+        )
+    rows = [Doubt("Cannot be excluded", answer.sentence, note)]
+    point = calibration.operating_point
+    if point is not None and prediction.averaging.is_plain:
+        called = prediction.probabilities[point.label] >= point.threshold
+        verdict = f"{'Called' if called else 'Not called'} {point.label} (from {point.threshold:.2f} on)."
+        note = (
+            f"There it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
+            f"{point.specificity:.0%} of the others."
+        )
+        rows.append(Doubt("To miss few", verdict, note))
+    return rows
