@@ -17,6 +17,7 @@ from pipeline.data.archive import keep_archive
 from pipeline.data.decode import OpenedSource, decode_frames, identify, open_source
 from pipeline.data.describe import describe_file
 from pipeline.data.dicom import DicomFile, read_header
+from pipeline.data.identity import identity_of
 from pipeline.data.limits import limit_memory
 from pipeline.data.nifti import NiftiVolume, read_plane_header
 from pipeline.data.slice_image import SliceError, SliceImage
@@ -53,7 +54,7 @@ def answer(
 def _read(source: Path | bytes, request: dict[str, Any], key: bytes | None) -> tuple[dict[str, Any], bytes]:
     read = _open(source).decode(request["frame"], key=key)
     image = np.ascontiguousarray(read.image)
-    facts = asdict(replace(read, image=np.empty(0)))
+    facts = asdict(replace(read, image=np.empty(0), whole_hu=None))
     del facts["image"]
     return {"slice": facts, "shape": image.shape, "dtype": image.dtype.str}, image.tobytes()
 
@@ -89,6 +90,12 @@ def _outline(source: Path | bytes, _: dict[str, Any], key: bytes | None) -> tupl
             header = read_plane_header(opened.content, frame)
         places.append([header.series_uid, header.slice_location] if header is not None else [None, None])
     return {"frames": places}, b""
+
+
+def _identity(source: Path | bytes, _: dict[str, Any], __: bytes | None) -> tuple[dict[str, Any], bytes]:
+    """Return whose study a DICOM file belongs to, nothing for other files."""
+    content = _open(source).content
+    return {"identity": identity_of(content.dataset) if isinstance(content, DicomFile) else {}}, b""
 
 
 def _members(path: Path) -> list[tuple[str, int, list[str] | None]]:
@@ -142,4 +149,10 @@ def _measuring() -> Callable[[SliceImage], dict[str, Any]]:
     return measure_slice
 
 
-_VERBS = {"read": _read, "describe": _describe, "outline": _outline, "measure": _measure}
+_VERBS = {
+    "read": _read,
+    "describe": _describe,
+    "outline": _outline,
+    "measure": _measure,
+    "identity": _identity,
+}

@@ -66,6 +66,7 @@ class SliceImage:
         frame, frames: which of how many, from 0.
         notes: what was done to it that its owner may want to know.
         color_share: share of pixels whose channels lie clearly apart, [0, 1]; a photograph has much.
+        whole_hu: `image` as int16, where it was read as whole numbers; a sandbox's answer leaves it out.
     """
 
     image: NDArray[Any]
@@ -79,6 +80,7 @@ class SliceImage:
     header: DicomHeader | None = None
     notes: tuple[str, ...] = ()
     color_share: float = 0.0
+    whole_hu: NDArray[np.int16] | None = None
 
 
 def check_size(height: int, width: int) -> None:

@@ -59,7 +59,7 @@ def describe_slice(read: SliceImage) -> tuple[dict[str, Any], NDArray[np.uint8]]
         middle at full resolution, display grey), `border_mean`, `dark_fraction`, `histogram` (hex of 32
         float16 shares of display grey), and the (32, 32) fingerprint.
     """
-    image = _without_loss(read.image)
+    image = _without_loss(read.image) if read.whole_hu is None else read.whole_hu
     mean, std = _mean_and_std(image)
     least, most, _, _ = cv2.minMaxLoc(image)
     grey = display_grey(image, intensity=read.intensity)

@@ -29,6 +29,29 @@ def test_ct_with_a_rescale_is_hounsfield_units(write_dicom):
     np.testing.assert_array_equal(read.image[0, :3], [-1024, -1023, -1022])
 
 
+@pytest.mark.parametrize(
+    ("kind", "slope", "intercept", "whole"),
+    [
+        (np.int16, 1, 0, True),
+        (np.uint16, 1, -1024, True),
+        (np.int16, 1, -1024, False),  # the least would not fit
+        (np.int16, 1, -0.5, False),
+        (np.int16, 2, 0, False),
+    ],
+)
+def test_hu_are_whole_numbers_only_where_nothing_is_lost(write_dicom, kind, slope, intercept, whole):
+    span = np.iinfo(np.int16)
+    stored = np.linspace(max(span.min, np.iinfo(kind).min), span.max, 32 * 32).astype(kind).reshape(32, 32)
+    signed = int(kind is np.int16)
+    read = decode_slice(
+        write_dicom(stored=stored, RescaleSlope=slope, RescaleIntercept=intercept, PixelRepresentation=signed)
+    )
+    assert (read.whole_hu is not None) is whole and read.image.dtype == np.float32
+    np.testing.assert_array_equal(read.image, stored.astype(np.float64) * slope + intercept)
+    if whole:
+        np.testing.assert_array_equal(read.whole_hu, read.image)
+
+
 def test_the_header_keeps_geometry_and_pseudonyms_and_no_name(write_dicom):
     header = decode_slice(write_dicom(), key=KEY).header
     assert (header.slice_location, header.pixel_spacing, header.kernel) == (-12.5, 0.5, "B60f")
