@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from models.registry import MINIMUM_IMAGE_SIZE, find_architecture
 from pipeline.preprocessing.default_recipe import default_recipe
 from pipeline.training.errors import ConfigError
-from pipeline.training.presets import with_preset
+from pipeline.training.presets import PRESETS, with_preset
 from pipeline.workspace import Workspace, checked_name
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -183,17 +183,20 @@ class TrainConfig(BaseModel):
     def _coherent(self) -> TrainConfig:
         if self.head_epochs and self.head_only:
             raise ConfigError(
-                "'head_only' trains the head for all epochs, 'head_epochs' for the first: give one of them."
+                "'head_only' trains the head for all epochs, 'head_epochs' for the first: give one of them.",
+                key="head_epochs",
             )
         if self.head_epochs >= self.epochs:
             raise ConfigError(
                 f"Of {self.epochs} epochs, 'head_epochs' takes {self.head_epochs} and leaves none to the "
-                "backbone. Give more epochs or fewer head epochs, or 'head_only'."
+                "backbone. Give more epochs or fewer head epochs, or 'head_only'.",
+                key="head_epochs",
             )
         if list(self.sizes) != sorted({*self.sizes}) or any(size >= self.image_size for size in self.sizes):
             raise ConfigError(
                 f"'sizes' cannot be {list(self.sizes)}: they rise, and end below 'image_size' "
-                f"({self.image_size})."
+                f"({self.image_size}).",
+                key="sizes",
             )
         return self
 
@@ -218,7 +221,7 @@ def make_config(values: dict[str, Any], *, source: str = "The training configura
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: " + " ".join(_sentence(item) for item in error.errors())) from error
+        raise ConfigError(f"{source}: " + " ".join(sentence_of(item) for item in error.errors())) from error
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -255,7 +258,8 @@ def build_config(workspace: Workspace, file: Path | None = None, **options: Any)
         ConfigError: see `make_config` and `load_config`; or no data set is named.
     """
     values = (load_config(file) if file is not None else {}) | options
-    values.setdefault("recipe", default_recipe(workspace.recipes))
+    if values.get("preset") not in PRESETS or "recipe" not in PRESETS[values["preset"]].values:
+        values.setdefault("recipe", default_recipe(workspace.recipes))
     if not values.get("dataset"):
         names = sorted(path.name for path in workspace.datasets.iterdir() if path.is_dir())
         raise ConfigError(
@@ -265,7 +269,7 @@ def build_config(workspace: Workspace, file: Path | None = None, **options: Any)
     return make_config(values, source=str(file) if file is not None else "The training configuration")
 
 
-def _sentence(item: Any) -> str:
+def sentence_of(item: Any) -> str:
     """Say one validation error for the user."""
     where = ".".join(str(part) for part in item["loc"])
     if item["loc"] == ("learning_rate",) and item["type"] == "less_than":

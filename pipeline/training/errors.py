@@ -18,7 +18,15 @@ class TrainingError(HilumError):
 
 
 class ConfigError(TrainingError):
-    """A configuration with a wrong key or value."""
+    """A configuration with a wrong key or value.
+
+    Attributes:
+        key: which, where it is one of them.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class TooFewSlicesError(TrainingError):

@@ -8,6 +8,8 @@ speed: that of earlier runs here where there are some, else of a two-core refere
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ import psutil
 from models.registry import find_architecture
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
+from pipeline.training.errors import ConfigError
+from pipeline.training.stages import Stage, stages_of
 
 # At 224 pixels: values that all layers put out (millions), multiplications (billions), counted on
 # the built graphs.
@@ -79,7 +83,7 @@ class Estimate:
         parameters: weights of the network.
         memory: bytes at the peak.
         available: bytes that this machine has free now.
-        epoch_seconds: for one epoch.
+        epoch_seconds: for one epoch of the last stage.
         seconds: for all epochs, if it does not end early.
         measured: whether the time comes from runs on this machine.
     """
@@ -111,16 +115,16 @@ def estimate_training(
     billions = _COSTS[architecture.name][1]
     area = (config.image_size / 224) ** 2
     rate = measured_rate(config, runs)
-    an_image = 1 / rate if rate else billions * area * _SECONDS_A_BILLION[architecture.family]
-    if config.head_only and not rate:
-        an_image *= _VALIDATION_SHARE
-    epoch = _OVERHEAD * an_image * (train_places + _VALIDATION_SHARE * val_slices)
+    step = _step_share(config, stages_of(config)[-1])
+    whole = 1 / (rate * step) if rate else billions * area * _SECONDS_A_BILLION[architecture.family]
+    shares = [_stage_share(config, stage, train=train_places, val=val_slices) for stage in stages_of(config)]
+    last = _epoch_share(config, stages_of(config)[-1], train=train_places, val=val_slices)
     return Estimate(
         parameters=parameters_of(config, classes=classes),
         memory=memory_of(config, classes=classes),
         available=available_memory(),
-        epoch_seconds=epoch,
-        seconds=epoch * config.epochs,
+        epoch_seconds=_OVERHEAD * whole * last,
+        seconds=_OVERHEAD * whole * sum(shares),
         measured=rate is not None,
     )
 
@@ -157,8 +161,14 @@ def activations_of(config: TrainConfig) -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes that this process may still take: of the machine, or of its container if less."""
-    free = int(psutil.virtual_memory().available)
+    """Return the bytes that this process may still take: of the machine, or of its container if less.
+
+    HILUM_MEMORY_GB names less where others need the machine too.
+
+    Raises:
+        ConfigError: it names no number.
+    """
+    free = min(int(psutil.virtual_memory().available), _allowed())
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
         lines = (_CGROUP / "memory.stat").read_text().splitlines()
@@ -166,6 +176,17 @@ def available_memory() -> int:
         return free
     used = sum(int(line.split()[1]) for line in lines if line.startswith("anon "))
     return free if limit == "max" else max(0, min(free, int(limit) - used))
+
+
+def _allowed() -> int:
+    """Return the bytes that HILUM_MEMORY_GB allows."""
+    text = os.environ.get("HILUM_MEMORY_GB") or "inf"
+    try:
+        return int(min(float(text) * 2**30, sys.maxsize))
+    except ValueError as error:
+        raise ConfigError(
+            f"HILUM_MEMORY_GB is a number of gigabytes, for example 8; {text!r} came."
+        ) from error
 
 
 def _learning_share(config: TrainConfig) -> float:
@@ -176,11 +197,41 @@ def _learning_share(config: TrainConfig) -> float:
     return 1.0 if config.unfreeze == "all" else min(1.0, config.unfreeze / blocks)
 
 
+def _stage_share(config: TrainConfig, stage: Stage, *, train: int, val: int) -> float:
+    """Return the time of a stage, in steps of a whole network on one slice of the full size.
+
+    Where features of a frozen backbone are kept, it runs once over them and an epoch is next to nothing.
+    """
+    if stage.learns == "head" and config.feature_copies:
+        copies = 1 if config.augment.is_none else config.feature_copies
+        return _VALIDATION_SHARE * (copies * train + val)
+    return len(stage) * _epoch_share(config, stage, train=train, val=val)
+
+
+def _epoch_share(config: TrainConfig, stage: Stage, *, train: int, val: int) -> float:
+    if stage.learns == "head" and config.feature_copies:
+        return _stage_share(config, stage, train=train, val=val) / len(stage)
+    return _step_share(config, stage) * train + _VALIDATION_SHARE * val
+
+
+def _step_share(config: TrainConfig, stage: Stage) -> float:
+    """Return the time of a step on one slice as a share of that of the whole network at the full size."""
+    learning = 0.0 if stage.learns == "head" else _learning_share(config)
+    area = (stage.image_size / config.image_size) ** 2
+    return (_VALIDATION_SHARE + (1 - _VALIDATION_SHARE) * learning) * area
+
+
 def measured_rate(config: TrainConfig, runs: Iterable[RunInfo]) -> float | None:
-    """Return the images a second of the newest run that did the same work, scaled to this image size."""
+    """Return the images a second of the newest run that did the same work, scaled to this image size.
+
+    Where the head learns from kept features, its pace tells nothing of the backbone that takes the time.
+    """
+    if config.head_only and config.feature_copies:
+        return None
     for run in runs:
         rate = run.metrics.get("images_per_second", 0.0)
         same = run.params.get("architecture") == config.architecture
+        same &= run.params.get("unfreeze", "all") == str(config.unfreeze)
         if rate > 0 and same and run.params.get("head_only") == str(config.head_only):
             return float(rate * (int(run.params["image_size"]) / config.image_size) ** 2)
     return None

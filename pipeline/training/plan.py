@@ -72,7 +72,7 @@ class Plan:
                 f"Left out, because they were excluded since the split {self.split['name']} was made: "
                 f"{excluded:,} slices."
             )
-        sentences += _remarks(self.config)
+        sentences += remarks_on(self.config)
         return " ".join(sentences)
 
     def part(self, name: str) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def make_plan(workspace: Workspace, config: TrainConfig) -> Plan:
         TooFewSlicesError: a class is absent from the training part, or validation has fewer than two.
     """
     recipe = load_recipe(config.recipe, workspace.recipes)
-    weights = _find_weights(workspace, config)
+    weights = find_weights(workspace, config)
     config = config.model_copy(update={"weights_sha256": weights and sha256_of(weights)})
     index = load_index(workspace, config.dataset)
     split = load_split(workspace, config.dataset, config.split)
@@ -143,7 +143,7 @@ def plan_files(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _remarks(config: TrainConfig) -> list[str]:
+def remarks_on(config: TrainConfig) -> list[str]:
     """Say what of a configuration does nothing, or little, in this combination."""
     remarks = []
     if config.weights == "random" and (config.head_epochs or config.head_only or config.freeze_norm):
@@ -162,7 +162,7 @@ def check_digest(workspace: Workspace, config: TrainConfig) -> None:
     Raises:
         WeightsHashError: it has changed since.
     """
-    path = _find_weights(workspace, config)
+    path = find_weights(workspace, config)
     if path is not None and config.weights_sha256 not in (None, sha256_of(path)):
         raise WeightsHashError(
             f"The weights {config.weights} have changed since this run was made (another sha256). Bring the "
@@ -170,7 +170,7 @@ def check_digest(workspace: Workspace, config: TrainConfig) -> None:
         )
 
 
-def _find_weights(workspace: Workspace, config: TrainConfig) -> Path | None:
+def find_weights(workspace: Workspace, config: TrainConfig) -> Path | None:
     """Return the file of the first weights, None for random and ImageNet ones.
 
     Raises:

@@ -9,6 +9,7 @@ import pytest
 from models.registry import ARCHITECTURES
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
+from pipeline.training.errors import ConfigError
 from pipeline.training.estimate import Estimate, estimate_training
 
 # Peak resident memory in MiB of five training steps, measured in a process of their own.
@@ -78,3 +79,40 @@ def test_the_speed_of_an_earlier_run_is_taken_where_there_is_one():
     assert halved.epoch_seconds == pytest.approx(found.epoch_seconds / 4)
     other = replace(run, params=run.params | {"architecture": "ResNet50V2"})
     assert not estimate((other,)).measured
+
+
+def test_a_head_on_kept_features_costs_its_few_looks_and_not_every_epoch():
+    kept, anew = (estimate(head_only=True, epochs=40, feature_copies=copies) for copies in (4, 0))
+    assert kept.seconds == pytest.approx(anew.seconds * (4 * 300 + 90) / (40 * (300 + 90)), rel=0.01)
+
+
+def test_a_second_stage_costs_what_learns_in_it_at_its_size():
+    one = estimate(epochs=10)
+    two = estimate(epochs=20, head_epochs=10, feature_copies=1)
+    assert two.seconds - one.seconds < 0.1 * one.seconds, "the head's epochs are nearly nothing"
+    assert estimate(epochs=10, unfreeze=2).seconds < 0.6 * one.seconds
+    growing = estimate(epochs=10, sizes=(112,))
+    training, validation = 300.0, 0.33 * 90
+    expected = (5 * (training / 4 + validation) + 5 * (training + validation)) / (
+        10 * (training + validation)
+    )
+    assert growing.seconds / one.seconds == pytest.approx(expected, rel=0.01)
+
+
+def test_a_speed_is_taken_only_from_runs_in_which_as_much_learnt():
+    run = RunInfo(
+        id="1", name="r", status="finished", created=datetime.now(UTC), tags={}, artifacts=Path(),
+        params={"architecture": "EfficientNetV2B0", "image_size": "224", "head_only": "False",
+                "unfreeze": "2"},
+        metrics={"images_per_second": 20.0},
+    )  # fmt: skip
+    assert not estimate((run,)).measured
+    assert estimate((run,), unfreeze=2).epoch_seconds == pytest.approx(300 / 20, rel=0.4)
+
+
+def test_less_memory_may_be_allowed_than_the_machine_has(monkeypatch):
+    monkeypatch.setenv("HILUM_MEMORY_GB", "0.5")
+    assert estimate().available == 2**29
+    monkeypatch.setenv("HILUM_MEMORY_GB", "much")
+    with pytest.raises(ConfigError, match="number of gigabytes, for example 8"):
+        estimate()
