@@ -39,19 +39,21 @@ class CamWeights:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """What each cell of the feature map adds to one class's margin over the others.
+    """What each cell of the feature map adds to one class's margin over the others, or over its rival.
 
     Attributes:
         values: float32 (h, w), signed, in units of the logit margin. `values.sum() + constant == margin`.
         constant: what the model says of an empty feature map, in the same units.
-        margin: the class's logit minus the mean of the other classes' logits.
+        margin: the class's logit minus the mean of the other classes' logits, or minus the rival's.
         class_index: whose margin.
+        rival: over which class; None is the mean of all others.
     """
 
     values: np.ndarray
     constant: float
     margin: float
     class_index: int
+    rival: int | None = None
 
     @property
     def scaled(self) -> np.ndarray:
@@ -83,18 +85,21 @@ def fold_head(model: Any) -> CamWeights:
     )
 
 
-def closed_form_cam(features: np.ndarray, cam: CamWeights, *, class_index: int) -> Heatmap:
-    """Say what each cell adds to the margin of a class over the mean of the others.
+def closed_form_cam(
+    features: np.ndarray, cam: CamWeights, *, class_index: int, rival: int | None = None
+) -> Heatmap:
+    """Say what each cell adds to the margin of a class over the mean of the others, or over one rival.
 
     Args:
         features: float (h, w, k), the feature map of one slice.
         cam: the folded head.
         class_index: the class that is explained.
+        rival: the class it is set against; None is the mean of all others.
 
     Returns:
         The signed heatmap, (h, w).
     """
-    contrast = _contrast(cam.classes, class_index)
+    contrast = margin_contrast(cam.classes, class_index, rival=rival)
     values = _cells(features, cam.weights @ contrast)
     constant = float(cam.constants @ contrast)
     return Heatmap(
@@ -102,6 +107,7 @@ def closed_form_cam(features: np.ndarray, cam: CamWeights, *, class_index: int) 
         constant=constant,
         margin=float(values.sum(dtype=np.float64)) + constant,
         class_index=class_index,
+        rival=rival,
     )
 
 
@@ -113,10 +119,20 @@ def grad_cam(features: np.ndarray, cam: CamWeights, *, class_index: int) -> np.n
     return np.maximum(_cells(features, cam.weights[:, class_index]), 0)
 
 
-def _contrast(classes: int, class_index: int) -> np.ndarray:
-    """Return +1 at the class and -1/(c-1) at the others, float32 (c,)."""
-    contrast = np.full(classes, -1.0 / (classes - 1), np.float32)
+def margin_contrast(classes: int, class_index: int, *, rival: int | None = None) -> np.ndarray:
+    """Return the weights of the logits in a margin, float32 (c,): `logits @ contrast` is the margin.
+
+    +1 at the class, and -1 at its rival or -1/(c-1) at all others.
+
+    >>> margin_contrast(3, 0).tolist(), margin_contrast(3, 0, rival=2).tolist()
+    ([1.0, -0.5, -0.5], [1.0, 0.0, -1.0])
+    """
+    if rival == class_index:
+        raise ValueError(f"A class has no margin over itself; received class and rival {class_index}.")
+    contrast = np.full(classes, -1.0 / (classes - 1) if rival is None else 0.0, np.float32)
     contrast[class_index] = 1.0
+    if rival is not None:
+        contrast[rival] = -1.0
     return contrast
 
 

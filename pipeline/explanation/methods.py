@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DEFAULT = "grad-cam"
+DEFAULT, OCCLUSION = "grad-cam", "occlusion"
+SIGNED = (DEFAULT, OCCLUSION)  # in units of the logit margin; they know what speaks against a class
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ _ROWS = (
         DEFAULT,
         "Grad-CAM (exact)",
         "What each cell adds to the class's margin over the others, read from the network's own sum.",
+        in_worker=False,
+    ),
+    Method(
+        OCCLUSION,
+        "Occlusion",
+        "What the margin loses when a patch is hidden: inside the lungs behind their median grey, elsewhere "
+        "behind a strong blur. No gradient, coarse, some 50 passes.",
         in_worker=False,
     ),
     Method(

@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 FOLDER = "engine"
 FORMAT = 1
 FILES = ("model.xml", "model.bin", "cam.npz")
-PRECISION = (
-    "f32"  # on processors with bfloat16 the default is that, whose logits differ from the trained model's
-)
+# On processors with bfloat16 the default is that, whose logits differ from the trained model's.
+PRECISION = "f32"
 KEPT = 2  # engines in memory: the one in use and the one it is compared with
 
 
@@ -157,10 +156,7 @@ class Engine:
         expected = (self.facts.image_size, self.facts.image_size, self.facts.channels)
         if batch.dtype != np.float32 or batch.shape[1:] != expected:
             raise ValueError(f"Expected float32 (n, {expected}); received {batch.dtype} {batch.shape}.")
-        # A request for each call: requests are not thread-safe, and one costs 0.1 ms.
-        request = self._for_batch(len(batch)).create_infer_request()
-        request.infer([batch])
-        return Outputs(*(request.get_tensor(name).data.copy() for name in Outputs._fields))
+        return infer(self._for_batch(len(batch)), batch)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities of logits (..., c): calibrated where that was fitted, else softmax."""
@@ -268,10 +264,25 @@ def _recipe(facts: EngineFacts, folder: Path) -> Recipe:
 
 
 def _compile(folder: Path, facts: EngineFacts, batch: int) -> Any:
-    openvino = load_openvino()
-    core = openvino.Core()
-    network = core.read_model(folder / "model.xml")
+    return compile_network(read_network(folder, facts, batch))
+
+
+def read_network(folder: Path, facts: EngineFacts, batch: int) -> Any:
+    """Read an engine's graph for batches of this size, -1 for any."""
+    network = load_openvino().Core().read_model(folder / "model.xml")
     network.reshape([batch, facts.image_size, facts.image_size, facts.channels])
-    return core.compile_model(
-        network, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION, "PERFORMANCE_HINT": "LATENCY"}
-    )
+    return network
+
+
+def compile_network(network: Any) -> Any:
+    """Compile a graph for this machine's processor."""
+    options = {"INFERENCE_PRECISION_HINT": PRECISION, "PERFORMANCE_HINT": "LATENCY"}
+    return load_openvino().Core().compile_model(network, "CPU", options)
+
+
+def infer(compiled: Any, batch: np.ndarray) -> Outputs:
+    """Run a compiled graph; any number of threads may."""
+    # A request for each call: requests are not thread-safe, and one costs 0.1 ms.
+    request = compiled.create_infer_request()
+    request.infer([batch])
+    return Outputs(*(request.get_tensor(name).data.copy() for name in Outputs._fields))

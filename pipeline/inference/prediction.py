@@ -101,10 +101,11 @@ class Prediction:
         """The heatmap of the predicted class."""
         return self.heatmap_of(self.label)
 
-    def heatmap_of(self, label: str) -> Heatmap:
-        """Return what each cell adds to the margin of a class over the mean of the others."""
-        place = self.engine.classes.index(label)
-        return closed_form_cam(self.features, self.engine.cam, class_index=place)
+    def heatmap_of(self, label: str, *, against: str | None = None) -> Heatmap:
+        """Return what each cell adds to the margin of a class over the others' mean, or over a rival."""
+        classes = self.engine.classes
+        rival = None if against is None else classes.index(against)
+        return closed_form_cam(self.features, self.engine.cam, class_index=classes.index(label), rival=rival)
 
     def on_slice(self, values: np.ndarray) -> np.ndarray:
         """Lay a map of the network's field over the slice: float32 of the slice's size."""

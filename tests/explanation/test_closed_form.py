@@ -33,6 +33,16 @@ def test_maps_of_two_classes_are_opposite():
     assert one.margin == pytest.approx(-other.margin)
 
 
+def test_the_difference_of_two_logits_is_added_up_too():
+    features, cam = hand_made()
+    heatmap = closed_form_cam(features, cam, class_index=0, rival=1)
+    # Logit 0 minus logit 1: feature 0 weighs 2 - 0, feature 1 weighs 0 - 4; over two cells.
+    np.testing.assert_allclose(heatmap.values, [[1.0, -4.0]])
+    assert heatmap.margin == pytest.approx(1.0 - 4.0 + 0.5) and heatmap.rival == 1
+    turned = closed_form_cam(features, cam, class_index=1, rival=0)
+    np.testing.assert_allclose(turned.values, -heatmap.values)
+
+
 def test_a_map_without_support_stays_empty():
     assert not scaled(np.array([[-1.0, -2.0]])).any()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models import save_weights
-from pipeline.explanation.methods import DEFAULT, METHODS
+from pipeline.explanation.methods import DEFAULT, METHODS, SIGNED
 from pipeline.explanation.service import MapCancelledError, MapError, MapRequest, MapService
 from tests import families
 
@@ -73,6 +73,6 @@ def test_a_worker_that_takes_too_long_is_ended(service, request_, monkeypatch):
         service.start(replace(request_, method="score-cam")).result(60)
 
 
-def test_the_default_needs_no_worker():
-    assert not METHODS[DEFAULT].in_worker
-    assert all(method.in_worker for name, method in METHODS.items() if name != DEFAULT)
+def test_signed_maps_need_no_worker():
+    assert DEFAULT in SIGNED
+    assert {name for name, method in METHODS.items() if not method.in_worker} == set(SIGNED)
