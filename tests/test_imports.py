@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATIONS = {"errors", "storage", "workspace", "progress", "jobs", "locks", "run_info", "runs"}
 FOUNDATIONS |= {"job_table", "processes", "reporter", "html_parts", "notice"}
 # A room may import the rooms to its right.
-ROOMS = ["training", "evaluation", "inference", "explanation", "cache", "data", "preprocessing"]
+ROOMS = ["training", "evaluation", "handing_on", "inference", "explanation", "cache", "data", "preprocessing"]
 SCREENLESS = {"streamlit", "dashboard"}
 HEAVY = {"tensorflow", "keras", "tf_keras_vis"}
 
