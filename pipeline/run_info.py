@@ -161,13 +161,19 @@ def _is_made(connection: sqlite3.Connection) -> bool:
     return {"experiments", "runs", "params", "tags", "latest_metrics"} <= tables
 
 
-def read_local_metrics(database: Path, run_id: str) -> list[tuple[str, int, float]]:
-    """Return every logged value of a run as (metric, step, value), in the order of writing within a step."""
+def read_local_metrics(database: Path, run_id: str, *, by_batch: bool) -> list[tuple[str, int, float]]:
+    """Return a run's values by epoch or by batch as (metric, step, value); within a step as written.
+
+    Key by key, as MLflow's index goes: there may be a million values by batch beside a hundred by epoch.
+    """
     with open_local(database) as connection:
+        connection.execute("BEGIN")
+        logged = connection.execute("SELECT key FROM latest_metrics WHERE run_uuid = ?", (run_id,)).fetchall()
+        keys = [key for (key,) in logged if key.startswith(BATCH_PREFIX) == by_batch]
         return connection.execute(
             "SELECT key, step, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? "
-            "ORDER BY step, timestamp",
-            (run_id,),
+            f"AND key IN ({', '.join('?' * len(keys))}) ORDER BY step, timestamp",
+            (run_id, *keys),
         ).fetchall()
 
 
@@ -205,6 +211,12 @@ def write_local_name(database: Path, run_id: str, name: str) -> None:
             "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
             (name, run_id),
         )
+
+
+def write_local_status(database: Path, run_id: str, status: str) -> None:
+    """Write how a run stands, in MLflow's words; when it ended stays."""
+    with open_local(database) as connection, connection:
+        connection.execute("UPDATE runs SET status = ? WHERE run_uuid = ?", (status, run_id))
 
 
 def from_mlflow(run: Any, artifacts: Path) -> RunInfo:

@@ -40,6 +40,7 @@ from pipeline.run_info import (
     read_local_metrics,
     read_local_runs,
     write_local_name,
+    write_local_status,
     write_local_tag,
 )
 from pipeline.workspace import Workspace, checked_name
@@ -69,7 +70,8 @@ class RunStore:
         _warn_of_inherited_uri()
 
     @property
-    def _database(self) -> Path:
+    def database(self) -> Path:
+        """MLflow's local store, which a server takes the place of."""
         return self.workspace.runs / "mlflow.db"
 
     def artifacts(self, run_id: str) -> Path:
@@ -82,7 +84,7 @@ class RunStore:
         if self.server:
             found = [from_mlflow(run, self.artifacts(run.info.run_id)) for run in self._search()]
         else:
-            found = read_local_runs(self._database, self.artifacts)
+            found = read_local_runs(self.database, self.artifacts)
         jobs = {job.id: job for job in JobStore(self.workspace).list()} if found else {}
         return [_with_true_status(run, jobs) for run in found]
 
@@ -169,7 +171,7 @@ class RunStore:
         On a server they stay, and the newer value of a step counts: MLflow's client removes none.
         """
         if not self.server:
-            forget_local_metrics(self._database, run_id, epoch=epoch, batch=batch)
+            forget_local_metrics(self.database, run_id, epoch=epoch, batch=batch)
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Write a tag, replacing its old value."""
@@ -189,7 +191,7 @@ class RunStore:
         if self.server:
             self._client().update_run(run_id, name=name)
         else:
-            write_local_name(self._database, run_id, name)
+            write_local_name(self.database, run_id, name)
 
     def label(self, run_id: str, key: str, value: str) -> None:
         """Write what the user says of a run: NOTE_TAG, STAR_TAG (`true` or empty), ARCHIVED_TAG likewise.
@@ -199,7 +201,14 @@ class RunStore:
         if self.server:
             self._client().set_tag(run_id, key, value)
         else:
-            write_local_tag(self._database, run_id, key, value)
+            write_local_tag(self.database, run_id, key, value)
+
+    def take_end_back(self, run_id: str) -> None:
+        """Let a finished run count as stopped: there is more for it to do. As `label`, without the client."""
+        if self.server:
+            self._client().update_run(run_id, status=_TO_MLFLOW["stopped"])
+        else:
+            write_local_status(self.database, run_id, _TO_MLFLOW["stopped"])
 
     def finish(self, run_id: str, status: str = "finished", *, reason: str = "") -> None:
         """End a run; with a server, send its files there first.
@@ -222,20 +231,20 @@ class RunStore:
             run_id: the full id.
             by: `epoch`, or `batch` for the metrics by batch (without their prefix).
         """
-        rows = self._metric_rows(run_id)
-        wanted = [row for row in rows if row[0].startswith(BATCH_PREFIX) == (by == "batch")]
-        table = pd.DataFrame(wanted, columns=["metric", "step", "value"])
+        rows = self._metric_rows(run_id, by_batch=by == "batch")
+        table = pd.DataFrame(rows, columns=["metric", "step", "value"])
         table["metric"] = table["metric"].str.removeprefix(BATCH_PREFIX)
         wide = table.pivot_table(index="step", columns="metric", values="value", aggfunc="last", dropna=False)
         wide.columns.name = None
         return wide.reset_index()
 
-    def _metric_rows(self, run_id: str) -> Sequence[tuple[str, int, float]]:
+    def _metric_rows(self, run_id: str, *, by_batch: bool) -> Sequence[tuple[str, int, float]]:
         if self.server:
             client = self._client()
-            keys = client.get_run(run_id).data.metrics
+            logged = client.get_run(run_id).data.metrics
+            keys = [key for key in logged if key.startswith(BATCH_PREFIX) == by_batch]
             return [(m.key, m.step, m.value) for key in keys for m in client.get_metric_history(run_id, key)]
-        return read_local_metrics(self._database, run_id)
+        return read_local_metrics(self.database, run_id, by_batch=by_batch)
 
     def _fetched(self, run: RunInfo) -> RunInfo:
         """Bring the files of a server's run to this machine, once."""
@@ -250,14 +259,14 @@ class RunStore:
         return client.search_runs([self._experiment(client)], order_by=["attributes.start_time DESC"])
 
     def _client(self) -> Any:
-        uri = self.server or f"sqlite:///{self._database}"
+        uri = self.server or f"sqlite:///{self.database}"
         if uri not in _CLIENTS:
             if self.server:
                 _CLIENTS[uri] = _new_client(uri)
             else:
                 with only_one(self.workspace.runs / ".making.db"):  # two processes must not both migrate
                     _CLIENTS[uri] = _new_client(uri)
-                with open_local(self._database) as connection:
+                with open_local(self.database) as connection:
                     connection.execute("PRAGMA journal_mode=WAL")  # readers never wait for the writer
         return _CLIENTS[uri]
 

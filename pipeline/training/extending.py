@@ -51,7 +51,7 @@ def extend_run(workspace: Workspace, run: RunInfo, epochs: int) -> TrainConfig:
     atomic_write_json(run.artifacts / "config.json", extended.model_dump(mode="json"))
     store.label(run.id, EPOCHS_TAG, str(extended.epochs))
     if run.status == "finished":
-        store.finish(run.id, "stopped")  # it has not reached its end any more
+        store.take_end_back(run.id)
     return extended
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import keras
 
 from pipeline.training.config import TrainConfig
+from pipeline.training.rates import EXTENDED_RATE, LAST_RATE
 from pipeline.training.stages import peak_rate, phase_epochs, stages_of
 
-EXTENDED_RATE = 0.1  # where epochs that were added begin, as a share of the highest rate
-LAST_RATE = 0.01  # where the cosine ends, as a share of the highest rate
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 

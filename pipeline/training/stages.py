@@ -80,5 +80,24 @@ def waited_epochs(config: TrainConfig, *, waited: int, epoch: int) -> int:
         waited: epochs since the best one.
         epoch: whole epochs done.
     """
-    since = max([stages_of(config)[-1].first, *(first for first, _ in config.extensions)])
-    return min(waited, max(0, epoch - since))
+    return min(waited, max(0, epoch - patience_begins(config)))
+
+
+def patience_begins(config: TrainConfig) -> int:
+    """Return the epochs after which early stopping begins to count: before, it never ends a training."""
+    return max([stages_of(config)[-1].first, *(first for first, _ in config.extensions)])
+
+
+def early_stop_in(config: TrainConfig, *, best: int, epoch: int) -> int | None:
+    """Return after how many further epochs without a better one a training would end early.
+
+    None where it never would: no patience was set, no epoch was best yet, or all epochs are done before.
+
+    Args:
+        best: the best epoch, counted from 1.
+        epoch: whole epochs done.
+    """
+    ends = max(best, patience_begins(config)) + config.patience
+    if not config.patience or not best or ends >= config.epochs:
+        return None
+    return max(0, ends - epoch)
