@@ -152,6 +152,22 @@ def prediction_text(answer: dict[str, Any]) -> str:
     return f"{name}: {answer['label']}; {kind} {scores}. {SENTENCES[answer['seen']]}"
 
 
+def case_text(found: dict[str, Any]) -> str:
+    """Say what a model makes of a whole series."""
+    from pipeline.inference.case import LEFT_OUT
+
+    out = ", ".join(f"{count} {LEFT_OUT[why]}" for why, count in found["left_out"].items())
+    counted = f"{found['used']} of {found['n']} slices count" + (f" (left out: {out})" if out else "")
+    if found["label"] is None:
+        lines = [f"{_on_one_line(found['series'])}: no answer for the series. {found['reason']}"]
+    else:
+        means = ", ".join(f"{label} {value:.3f}" for label, value in found["probabilities"].items())
+        lines = [
+            f"{_on_one_line(found['series'])}: {found['label']}; {counted}; means {means}. {found['rule']}"
+        ]
+    return "\n".join([*lines, *found["notes"]])
+
+
 def gain_text(found: dict[str, Any]) -> str:
     """Say what averaging gained."""
     auc, ece, loss = found["macro_auc"], found["ece"], found["log_loss"]

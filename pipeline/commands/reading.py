@@ -59,18 +59,56 @@ def predict(
     heatmaps: Annotated[
         Path | None, typer.Option(help="Write a heatmap of each slice into this folder.")
     ] = None,
+    series: Annotated[
+        bool, typer.Option("--series", help="Answer each series as a case too, after its slices.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write one table, .parquet or .csv, in place of lines: for many slices."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted --out.")] = False,
     tta: Tta = 1,
     ensemble: Ensemble = None,
     as_json: Json = False,
 ) -> None:
     """Give the model's opinion of slices, one line a slice."""
+    averaged = tta != 1 or bool(ensemble)
+    if (series or out is not None) and (heatmaps is not None or averaged) or (series and out is not None):
+        raise UsageError("--series and --out stand alone, without --heatmaps, --tta and --ensemble.")
+    if out is not None:
+        _predict_batch(context, run, inputs, out, resume=resume, as_json=as_json)
+        return
     from pipeline.inference.predict import predict_inputs
+    from pipeline.inference.series import predict_series_inputs
 
     with job_of(context, "predict", title=f"Predict with {run}") as progress:
-        for answer in predict_inputs(
-            context.obj, run, inputs, heatmaps=heatmaps, tta=tta, ensemble=ensemble or (), progress=progress
-        ):
-            typer.echo(json.dumps(answer, allow_nan=False) if as_json else console.prediction_text(answer))
+        answers = (
+            predict_series_inputs(context.obj, run, inputs, progress=progress)
+            if series
+            else predict_inputs(
+                context.obj,
+                run,
+                inputs,
+                heatmaps=heatmaps,
+                tta=tta,
+                ensemble=ensemble or (),
+                progress=progress,
+            )
+        )
+        for found in answers:
+            words = console.case_text if "rule" in found else console.prediction_text
+            typer.echo(json.dumps(found, allow_nan=False) if as_json else words(found))
+
+
+def _predict_batch(
+    context: typer.Context, run: str, inputs: list[Path], out: Path, *, resume: bool, as_json: bool
+) -> None:
+    from pipeline.inference.batch import predict_batch
+
+    with job_of(context, "batch", title=f"Predict {inputs[0].name} with {run}") as progress:
+        summary = predict_batch(context.obj, run, inputs, out, resume=resume, progress=progress)
+        progress(summary.rows, summary.rows, summary.text)
+    answer(summary.to_json(), as_json, lambda _: summary.text)
 
 
 @app.command()
