@@ -44,6 +44,12 @@ def gradient_map(run: RunInfo, asked: Asked, *, method: str, label: str) -> np.n
     return maps.get(key)
 
 
+def known_map(run: RunInfo, asked: Asked, *, method: str, label: str) -> np.ndarray | None:
+    """Return a map that was computed already, None otherwise; starts nothing."""
+    maps: dict[_Key, np.ndarray] = st.session_state.get("predict.maps", {})
+    return maps.get((run.id, asked.subject, method, label))
+
+
 def _request(run: RunInfo, asked: Asked, method: str, label: str) -> MapRequest:
     prediction = asked.prediction
     return MapRequest(

@@ -11,20 +11,38 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.loaders import pictures
 from dashboard.prediction import background
+from dashboard.prediction.evidence import evidence_of
 from dashboard.prediction.source import Asked
 from dashboard.prediction.words import map_limits, map_meaning
 from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Outline, Panel, viewer
-from pipeline.explanation.methods import DEFAULT, METHODS
+from pipeline.explanation.methods import DEFAULT, METHODS, OCCLUSION, SIGNED
+from pipeline.explanation.occlusion import occlusion_values
+from pipeline.inference.map_report import contrast_of
 from pipeline.inference.prediction import Prediction
 from pipeline.preprocessing.outlines import outline_polygons
 from pipeline.runs import RunInfo
 
 BOTH, FOR = "For and against", "For only"
 COHORT, OWN = "All slices alike", "This slice alone"
-UNIT = "logit margin a cell"
+ALONE, RIVAL, DIFFERENCE = "Nothing", "The rival's map", "The difference"
+UNITS = {DEFAULT: "logit margin a cell", OCCLUSION: "logit margin a patch"}
 LUNGS = "#35c2a5"
 HEIGHT = 470  # with controls above and words below, all of it fits a laptop's screen
 HEIGHT_OF_THREE = 350
+
+
+@dataclass(frozen=True)
+class MapChoice:
+    """Whose map: of a class over the others, or over one rival."""
+
+    label: str
+    against: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What a panel is called."""
+        rest = f" rather than {self.against}" if self.against else ""
+        return f"What speaks for {self.label}{rest}"
 
 
 @dataclass(frozen=True)
@@ -35,19 +53,22 @@ class Shown:
     method: str
     signed: bool
     own_scale: bool
-    beside_rival: bool
+    beside: str
 
-    def labels(self, prediction: Prediction) -> list[str]:
-        """Return whose maps are shown: the chosen class's, and where asked for its rival's."""
+    def choices(self, prediction: Prediction) -> list[MapChoice]:
+        """Return which maps are shown: the chosen class's, and beside it what was asked for."""
         rival = prediction.rival if self.label == prediction.label else prediction.label
-        return [self.label, rival] if self.beside_rival else [self.label]
+        beside = {RIVAL: [MapChoice(rival)], DIFFERENCE: [MapChoice(self.label, rival)]}
+        return [MapChoice(self.label), *beside.get(self.beside, [])]
 
-    def limit(self, prediction: Prediction, label: str) -> float:
-        """Return the end of the colour scale."""
-        if self.own_scale or not prediction.engine.facts.heat_range:
-            peak = float(np.abs(prediction.heatmap_of(label).values).max())
+    def limit(self, prediction: Prediction, values: np.ndarray) -> float:
+        """Return the end of the colour scale of a signed map (h, w)."""
+        cohort = prediction.engine.facts.heat_range
+        if self.own_scale or not cohort:
+            peak = float(np.abs(values).max())
             return peak if peak > 0 else 1.0
-        return prediction.engine.facts.heat_range
+        # A patch covers several cells, and its scale what so many of them could add up to.
+        return cohort * prediction.features[..., 0].size / values.size
 
 
 def draw_controls(prediction: Prediction) -> Shown:
@@ -62,21 +83,22 @@ def draw_controls(prediction: Prediction) -> Shown:
             "Method", list(METHODS), format_func=lambda name: METHODS[name].title, key="predict.method",
             width=158, persist_state="session",
         )  # fmt: skip
-        exact = method == DEFAULT
+        has_sign = method in SIGNED
         signed = st.segmented_control(
-            "Evidence", [BOTH, FOR], default=BOTH, required=True, key="predict.sign", disabled=not exact,
+            "Evidence", [BOTH, FOR], default=BOTH, required=True, key="predict.sign", disabled=not has_sign,
             persist_state="session", help="Against is what speaks for the other classes instead.",
         )  # fmt: skip
         scale = st.segmented_control(
             "Colour scale", [COHORT, OWN], default=COHORT, required=True, key="predict.scale",
-            disabled=not exact or not prediction.engine.facts.heat_range, persist_state="session",
+            disabled=not has_sign or not prediction.engine.facts.heat_range, persist_state="session",
             help="On a slice's own scale weak evidence looks as strong as strong evidence.",
         )  # fmt: skip
-        beside = st.toggle(
-            "Rival beside it", key="predict.rival", persist_state="session",
-            help="The map of the class that comes second.",
+        beside = st.selectbox(
+            "Beside it", [ALONE, RIVAL, DIFFERENCE] if has_sign else [ALONE, RIVAL], key="predict.beside",
+            width=150, persist_state="session",
+            help="The map of the class that comes second, or what speaks for the one rather than the other.",
         )  # fmt: skip
-    return Shown(str(label), method, exact and signed == BOTH, scale == OWN, beside)
+    return Shown(str(label), method, has_sign and signed == BOTH, scale == OWN, str(beside))
 
 
 def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
@@ -88,7 +110,7 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
     above, below = st.container(), st.container()
     if shown is not None:
         with below:  # where a map that is being computed says so: what is above stays in its place
-            panels += [_map_panel(run, asked, shown, label, base) for label in shown.labels(prediction)]
+            panels += [_map_panel(run, asked, shown, choice, base) for choice in shown.choices(prediction)]
             meaning = map_meaning(prediction, shown.label, shown.method, signed=shown.signed)
             limits = map_limits(prediction, shown.label, shown.method)
             st.html(f'<div class="p-meaning"><p>{html.escape(meaning)}</p><p>{html.escape(limits)}</p></div>')
@@ -97,27 +119,47 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
         viewer(panels, key="predict-viewer", subject=asked.subject, height=height)
 
 
-def _map_panel(run: RunInfo, asked: Asked, shown: Shown, label: str, base: Layer) -> Panel:
+def shown_values(run: RunInfo, asked: Asked, shown: Shown) -> np.ndarray | None:
+    """Return the chosen class's map over the network's field, None while it is computed."""
+    if shown.method in SIGNED:
+        return _signed_values(run, asked, shown.method, MapChoice(shown.label))
+    return background.known_map(run, asked, method=shown.method, label=shown.label)
+
+
+def _map_panel(run: RunInfo, asked: Asked, shown: Shown, choice: MapChoice, base: Layer) -> Panel:
     prediction = asked.prediction
-    title = f"What speaks for {label}"
-    layers = [base]
-    if shown.method == DEFAULT:
-        layers.append(_exact_heat(prediction, shown, label))
+    title, layers = choice.title, [base]
+    if shown.method in SIGNED:
+        values = _signed_values(run, asked, shown.method, choice)
+        if values is not None:
+            layers.append(_signed_heat(prediction, shown, values))
     else:
-        title = f"{METHODS[shown.method].title}, {label}"
-        found = background.gradient_map(run, asked, method=shown.method, label=label)
+        title = f"{METHODS[shown.method].title}, {choice.label}"
+        found = background.gradient_map(run, asked, method=shown.method, label=choice.label)
         if found is not None:
             layers.append(_own_heat(prediction.on_slice(found)))
     return Panel(layers, title=title, outlines=_lungs(prediction), **pictures.placement(prediction.image))
 
 
-def _exact_heat(prediction: Prediction, shown: Shown, label: str) -> HeatLayer:
-    values = prediction.on_slice(prediction.heatmap_of(label).values)
-    limit = shown.limit(prediction, label)
+def _signed_values(run: RunInfo, asked: Asked, method: str, choice: MapChoice) -> np.ndarray | None:
+    """Return a signed map over the network's field; None while the network is asked about hidden parts."""
+    prediction = asked.prediction
+    if method == DEFAULT:
+        return prediction.heatmap_of(choice.label, against=choice.against).values
+    evidence = evidence_of(run, asked)
+    if evidence.occluded is None:
+        return None
+    without, logits = evidence.occluded
+    return occlusion_values(without, logits, contrast_of(prediction, choice.label, choice.against))
+
+
+def _signed_heat(prediction: Prediction, shown: Shown, values: np.ndarray) -> HeatLayer:
+    limit, unit = shown.limit(prediction, values), UNITS[shown.method]
+    placed = prediction.on_slice(values)
     if shown.signed:
-        return HeatLayer(values, low=-limit, high=limit, signed=True, opacity=0.6, fade=True, unit=UNIT)
-    positive = np.maximum(values, 0)
-    return HeatLayer(positive, name="for", low=0.0, high=limit, opacity=0.55, fade=True, unit=UNIT)
+        return HeatLayer(placed, low=-limit, high=limit, signed=True, opacity=0.6, fade=True, unit=unit)
+    positive = np.maximum(placed, 0)
+    return HeatLayer(positive, name="for", low=0.0, high=limit, opacity=0.55, fade=True, unit=unit)
 
 
 def _own_heat(values: np.ndarray) -> HeatLayer:

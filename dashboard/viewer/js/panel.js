@@ -120,7 +120,7 @@ class PanelView {
       hu: () => [...settings.get(windowName(meta)), settings.invert],
       color: () => [settings.invert],
       mask: () => [meta.color],
-      heat: () => [colormap, settings.get("heat.threshold")],
+      heat: () => [colormap, settings.get("heat.threshold"), settings.contour],
     }[meta.kind]();
     const made = this.drawn.get(layer);
     const wanted = parts.join();

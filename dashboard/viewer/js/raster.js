@@ -53,26 +53,51 @@ function maskCanvas(raster, color) {
   });
 }
 
-// Heat below the threshold (a share of the scale; of its magnitude where signed) is transparent.
-function heatCanvas(values, rows, columns, layer, colormap, threshold) {
+const CONTOURS = 5; // lines from the threshold (or a fifth of the scale) to its end
+
+// Heat below the threshold (a share of the scale; of its magnitude where signed) is transparent. As contours only the
+// pixels on the border of two levels are drawn.
+function heatCanvas(values, rows, columns, layer, colormap, threshold, contour) {
   const [low, high] = layer.scale;
   const lut = LUTS[colormap] || LUTS.inferno;
   const greatest = Math.max(Math.abs(low), Math.abs(high));
+  const shareOf = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+  const strengthOf = (value) => (layer.signed ? Math.min(1, Math.abs(value) / greatest) : shareOf(value));
+  const shown = contour
+    ? onContour(values, rows, columns, (value) => contourLevel(strengthOf(value), threshold) * (value < 0 ? -1 : 1))
+    : (i) => strengthOf(values[i]) >= threshold;
   return pixelCanvas(rows, columns, (pixels, bytes) => {
     for (let i = 0; i < values.length; i++) {
       const value = values[i];
-      if (Number.isNaN(value)) continue;
-      const share = Math.min(1, Math.max(0, (value - low) / (high - low)));
-      const strength = layer.signed ? Math.min(1, Math.abs(value) / greatest) : share;
-      if (strength < threshold) continue;
-      const color = Math.round(share * 255) * 3;
+      if (Number.isNaN(value) || !shown(i)) continue;
+      const color = Math.round(shareOf(value) * 255) * 3;
       bytes[4 * i] = lut[color];
       bytes[4 * i + 1] = lut[color + 1];
       bytes[4 * i + 2] = lut[color + 2];
       // The square root keeps moderate heat visible; the picture under weak heat stays readable.
-      bytes[4 * i + 3] = layer.fade ? Math.round(255 * Math.sqrt(strength)) : 255;
+      bytes[4 * i + 3] = layer.fade && !contour ? Math.round(255 * Math.sqrt(strengthOf(value))) : 255;
     }
   });
+}
+
+// 0 below the first line, then one more beyond each.
+function contourLevel(strength, threshold) {
+  const first = Math.max(threshold, 1 / CONTOURS);
+  return strength < first ? 0 : 1 + Math.floor(((strength - first) / (1 - first || 1)) * (CONTOURS - 1));
+}
+
+// Whether a pixel lies on the inner side of a line, two pixels wide: its level is beyond that of a neighbour.
+function onContour(values, rows, columns, levelOf) {
+  const levels = Int8Array.from(values, (value) => (Number.isNaN(value) ? 0 : levelOf(value)));
+  const at = (row, column) =>
+    levels[Math.min(rows - 1, Math.max(0, row)) * columns + Math.min(columns - 1, Math.max(0, column))];
+  return (i) => {
+    const [row, column, level] = [Math.floor(i / columns), i % columns, Math.abs(levels[i])];
+    const least = Math.min(
+      ...[-2, 2].flatMap((far) => [Math.abs(at(row + far, column)), Math.abs(at(row, column + far))]),
+    );
+    return level > least;
+  };
 }
 
 // The window from the 1st to the 99th percentile of what is there; air outside the body would eat the range.

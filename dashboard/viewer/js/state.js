@@ -13,6 +13,7 @@ class Settings {
     this.invert = false;
     this.smooth = true;
     this.heat = true;
+    this.contour = false; // heat as lines, which leave the picture free, instead of as colour over it
     this.windowing = false; // dragging sets the window instead of moving the picture
     this.swipe = null; // the place of the divider, a share of the panel's width
   }
@@ -53,7 +54,9 @@ class Settings {
   restore() {
     this.views = this.views.map(newView);
     for (const [name, text] of this.given) this.values.set(name, JSON.parse(text));
-    Object.assign(this, { outlines: true, invert: false, smooth: true, heat: true, windowing: false, swipe: null });
+    Object.assign(this, {
+      outlines: true, invert: false, smooth: true, heat: true, contour: false, windowing: false, swipe: null,
+    });
   }
 }
 

@@ -9,6 +9,7 @@ const ICONS = {
   outline: "M5 8c3-4 10-5 13-1s1 11-4 12-9-1-10-4 0-5 1-7z",
   swipe: "M12 3v18M8 8l-4 4 4 4M16 8l4 4-4 4",
   smooth: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z",
+  contour: "M12 3c5 0 9 4 9 9s-4 9-9 9-9-4-9-9 4-9 9-9zM12 8c3 0 5 2 5 4s-2 4-5 4-5-2-5-4 2-4 5-4z",
   heat: "M12 3c1 4 6 6 6 11a6 6 0 0 1-12 0c0-3 2-4 3-6 1 1 2 2 2 3 1-2 2-4 1-8z",
   reset: "M4 12a8 8 0 1 0 3-6.200M4 4v5h5",
   save: "M12 4v11M7 11l5 5 5-5M5 20h14",
@@ -68,6 +69,7 @@ class Toolbar {
     if (needs.heat) {
       const heat = [
         this.button("heat", "Heat on or off (H)", toggle("heat"), () => settings.heat),
+        this.button("contour", "Heat as contours (C)", toggle("contour"), () => settings.contour),
         this.slider("Heat", 0, 1, 0.01, "heat.opacity", percent),
         this.slider("Above", 0, 0.95, 0.01, "heat.threshold", percent),
       ];

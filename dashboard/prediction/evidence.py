@@ -1,0 +1,104 @@
+"""What the network said of a slice's changed copies, gathered in the background while the page is read.
+
+One slice at a time: choosing another one, or another model, gives up what is on its way. What was gathered is
+kept for the session, and serves the maps of all classes and of every method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.prediction.source import Asked
+from pipeline.explanation.probe import Probe
+from pipeline.explanation.report_card import Check, MapInQuestion, ReportCard
+from pipeline.explanation.task import BackgroundTask
+from pipeline.inference.prediction import Prediction
+from pipeline.progress import Progress, section
+from pipeline.runs import RunInfo
+
+_KEPT = 6  # slices a session remembers; each holds two copies of the network's input
+_KEY = "predict.evidence"
+
+
+@dataclass(eq=False)
+class Evidence:
+    """What is known of one slice so far; its parts come one after the other.
+
+    Attributes:
+        prediction: the slice and its answer.
+        occluded: logits without each patch, and of the whole slice.
+        probe: what report cards need.
+        randomized: the model's own check.
+        cards: by what names a map.
+        task: what is on its way, None where nothing is.
+    """
+
+    prediction: Prediction
+    occluded: tuple[np.ndarray, np.ndarray] | None = None
+    probe: Probe | None = None
+    randomized: Check | None = None
+    cards: dict[Any, ReportCard] = field(default_factory=dict)
+    task: BackgroundTask[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way."""
+        return self.task is not None and not self.task.done
+
+    def gather(self) -> None:
+        """Begin to ask the network, where that was not done."""
+        if not self.is_busy and self.probe is None:
+            self.task = BackgroundTask(self._gather)
+
+    def answer(self, key: Any, question: MapInQuestion) -> None:
+        """Begin a map's report card, once the network was asked."""
+        if not self.is_busy:
+            self.task = BackgroundTask(lambda progress: self._answer(key, question, progress))
+
+    def cancel(self) -> None:
+        """Give up what is on its way; what is known stays."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def _gather(self, progress: Progress) -> None:
+        from pipeline.explanation.probe import occlude_slice, probe_slice
+        from pipeline.inference.map_report import patches_of
+        from pipeline.inference.randomized import map_check
+
+        network, patches = self.prediction.engine, patches_of(self.prediction)
+        if self.occluded is None:
+            self.occluded = occlude_slice(network, patches, progress=section(progress, 0.0, 0.3))
+        if self.randomized is None:
+            self.randomized = map_check(network, progress=section(progress, 0.3, 0.4)).check
+        self.probe = probe_slice(
+            network, patches, occluded=self.occluded, progress=section(progress, 0.4, 1.0)
+        )
+
+    def _answer(self, key: Any, question: MapInQuestion, progress: Progress) -> None:
+        from pipeline.explanation.report_card import make_report_card
+
+        progress(0, 1, "hiding parts in the map's order")
+        assert self.probe is not None  # noqa: S101
+        self.cards[key] = make_report_card(
+            self.prediction.engine, self.probe, question, randomized=self.randomized
+        )
+
+
+def evidence_of(run: RunInfo, asked: Asked) -> Evidence:
+    """Return what is known of the slice; whatever was on its way for another one is given up."""
+    kept: dict[tuple[str, str], Evidence] = st.session_state.setdefault(_KEY, {})
+    key = (run.id, asked.subject)
+    for other, evidence in kept.items():
+        if other != key:
+            evidence.cancel()
+    found = kept.pop(key, None)
+    if found is None or found.prediction.engine is not asked.prediction.engine:
+        found = Evidence(asked.prediction)
+    kept[key] = found  # the last in line: the oldest goes first
+    for oldest in list(kept)[:-_KEPT]:
+        del kept[oldest]
+    return found
