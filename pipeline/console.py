@@ -168,6 +168,21 @@ def case_text(found: dict[str, Any]) -> str:
     return "\n".join([*lines, *found["notes"]])
 
 
+def handed_text(line: dict[str, Any]) -> str:
+    """Say what was written of one slice."""
+    name = _on_one_line(line["input"])
+    if line["status"] == "error":
+        return f"{name}: {line['reason']}"
+    said = line["label"] if line["status"] == "ok" else f"no answer ({line['reason']})"
+    return "\n".join([f"{name}: {said}", *(f"  {kind}: {path}" for kind, path in line["files"].items())])
+
+
+def reproduced_text(found: dict[str, Any]) -> str:
+    """Say whether an answer came out as before."""
+    asked = f"Run {found['run']} ({found['run_id'][:8]}), the slice from {found['slice_from']}."
+    return "\n".join([found["sentence"], *found["reasons"], asked, f"{found['notice']}."])
+
+
 def gain_text(found: dict[str, Any]) -> str:
     """Say what averaging gained."""
     auc, ece, loss = found["macro_auc"], found["ece"], found["log_loss"]

@@ -11,10 +11,9 @@ from dashboard import loaders, widgets
 from dashboard.charts import class_colors
 from dashboard.prediction.averaging import draw_averaging
 from dashboard.prediction.source import Asked
-from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
-from pipeline.inference.wording import distance_words, doubts, score_notes, shown_labels
+from pipeline.inference.wording import answer_words, distance_words, doubts, score_notes, shown_labels
 from pipeline.runs import RunInfo
 
 Tone = Literal["neutral", "good", "warn", "bad"]
@@ -119,7 +118,7 @@ def _scores(prediction: Prediction) -> None:
         _row(label, prediction.probabilities[label], colors[label], first=label == prediction.label)
         for label in shown_labels(prediction)
     )
-    said = "no answer" if prediction.little_lung and prediction.label != NON_INFORMATIVE else prediction.label
+    said = answer_words(prediction)
     notes = "".join(f"<small>{html.escape(note)}</small>" for note in score_notes(prediction))
     st.html(
         f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(said)}</h3>'

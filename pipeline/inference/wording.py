@@ -20,6 +20,12 @@ def distance_words(prediction: Prediction) -> str:
     return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
 
 
+def answer_words(prediction: Prediction) -> str:
+    """Return the class that is answered; with little lung in view no disease's."""
+    unsaid = prediction.little_lung and prediction.label != NON_INFORMATIVE
+    return "no answer" if unsaid else prediction.label
+
+
 def shown_labels(prediction: Prediction) -> list[str]:
     """Return the classes whose scores are shown, greatest first: with little lung in view no disease's."""
     ranked = sorted(prediction.engine.classes, key=lambda label: -prediction.probabilities[label])
@@ -72,7 +78,7 @@ def doubts(prediction: Prediction) -> list[Doubt]:
         silent = f"; says nothing of {', '.join(left_out)}" if left_out else ""
         note = (
             f"Such sets hold the right class in {1 - calibration.conformal.alpha:.0%} of new patients' "
-            f"slices{silent}. Same slices as above."
+            f"slices{silent}. Fitted on the same slices."
         )
     rows = [Doubt("Cannot be excluded", answer.sentence, note)]
     point = calibration.operating_point
@@ -80,7 +86,7 @@ def doubts(prediction: Prediction) -> list[Doubt]:
         called = prediction.probabilities[point.label] >= point.threshold
         verdict = f"{'Called' if called else 'Not called'} {point.label} (from {point.threshold:.2f} on)."
         note = (
-            f"There it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
+            f"On those it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
             f"{point.specificity:.0%} of the others."
         )
         rows.append(Doubt("To miss few", verdict, note))

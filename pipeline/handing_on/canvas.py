@@ -1,0 +1,220 @@
+"""One page drawn twice: as a PDF with text that can be selected, and as a picture.
+
+A layout is written once against `Canvas`; lengths are in points (1/72 inch) from the page's upper left
+corner, and text stands on its baseline. Both canvases use the typefaces that come with reportlab (Bitstream
+Vera), so that they break lines alike on every machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pipeline.notice import NOTICE
+
+A4 = (595.276, 841.89)
+Align = Literal["left", "center", "right"]
+_FONTS = {False: "Vera.ttf", True: "VeraBd.ttf"}
+_NAMES = {False: "Hilum", True: "Hilum-Bold"}
+
+
+class Canvas(Protocol):
+    """What a layout draws on. Colours are `#rrggbb`."""
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        color: str,
+        bold: bool = False,
+        align: Align = "left",
+    ) -> None:
+        """Write one line; `align` says which end of it lies at `x`."""
+
+    def width(self, text: str, *, size: float, bold: bool = False) -> float:
+        """Return how long a line is."""
+
+    def box(
+        self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
+    ) -> None:
+        """Fill a rectangle."""
+
+    def picture(self, x: float, y: float, width: float, height: float, picture: np.ndarray) -> None:
+        """Place a picture, uint8 (rows, columns, 3)."""
+
+
+class PdfCanvas:
+    """A page as PDF."""
+
+    def __init__(self, size: tuple[float, float], *, title: str) -> None:
+        from reportlab.pdfbase import pdfmetrics
+        from reportlab.pdfbase.ttfonts import TTFont
+        from reportlab.pdfgen.canvas import Canvas as Page
+
+        for bold, name in _NAMES.items():
+            if name not in pdfmetrics.getRegisteredFontNames():
+                pdfmetrics.registerFont(TTFont(name, str(_font_file(bold))))
+        self._height = size[1]
+        self._file = io.BytesIO()
+        self._page: Any = Page(self._file, pagesize=size, pageCompression=1, lang="en")
+        self._page.setTitle(title)
+        self._page.setAuthor("Hilum")
+        self._page.setSubject(NOTICE)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        color: str,
+        bold: bool = False,
+        align: Align = "left",
+    ) -> None:
+        self._page.setFont(_NAMES[bold], size)
+        self._page.setFillColor(color)
+        write = {
+            "left": self._page.drawString,
+            "center": self._page.drawCentredString,
+            "right": self._page.drawRightString,
+        }[align]
+        write(x, self._height - y, text)
+
+    def width(self, text: str, *, size: float, bold: bool = False) -> float:
+        return float(self._page.stringWidth(text, _NAMES[bold], size))
+
+    def box(
+        self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
+    ) -> None:
+        self._page.setFillColor(color)
+        radius = min(radius, width / 2, height / 2)
+        self._page.roundRect(x, self._height - y - height, width, height, radius, stroke=0, fill=1)
+
+    def picture(self, x: float, y: float, width: float, height: float, picture: np.ndarray) -> None:
+        from PIL import Image
+        from reportlab.lib.utils import ImageReader
+
+        image = ImageReader(Image.fromarray(np.ascontiguousarray(picture)))
+        self._page.drawImage(image, x, self._height - y - height, width, height)
+
+    def data(self) -> bytes:
+        """Return the file's bytes; nothing is drawn after that."""
+        self._page.showPage()
+        self._page.save()
+        return self._file.getvalue()
+
+
+class PictureCanvas:
+    """A page as a picture.
+
+    Args:
+        size: of the page, points.
+        scale: pixels a point.
+    """
+
+    def __init__(self, size: tuple[float, float], *, scale: float, color: str = "#ffffff") -> None:
+        from PIL import Image, ImageDraw
+
+        self._scale = scale
+        self._image: Any = Image.new("RGB", (round(size[0] * scale), round(size[1] * scale)), color)
+        self._draw: Any = ImageDraw.Draw(self._image)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        color: str,
+        bold: bool = False,
+        align: Align = "left",
+    ) -> None:
+        anchor = {"left": "ls", "center": "ms", "right": "rs"}[align]
+        at = (x * self._scale, y * self._scale)
+        self._draw.text(at, text, fill=color, font=_loaded_font(bold, size * self._scale), anchor=anchor)
+
+    def width(self, text: str, *, size: float, bold: bool = False) -> float:
+        return float(_loaded_font(bold, size * self._scale).getlength(text)) / self._scale
+
+    def box(
+        self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
+    ) -> None:
+        left, top, right, bottom = (round(each * self._scale) for each in (x, y, x + width, y + height))
+        corners = (left, top, max(left, right - 1), max(top, bottom - 1))
+        self._draw.rounded_rectangle(
+            corners, radius=min(radius, width / 2, height / 2) * self._scale, fill=color
+        )
+
+    def picture(self, x: float, y: float, width: float, height: float, picture: np.ndarray) -> None:
+        from PIL import Image
+
+        size = (round(width * self._scale), round(height * self._scale))
+        resized = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS)
+        self._image.paste(resized, (round(x * self._scale), round(y * self._scale)))
+
+    def array(self) -> np.ndarray:
+        """Return the page, uint8 (rows, columns, 3)."""
+        return np.array(self._image)
+
+    def data(self) -> bytes:
+        """Return the page as a PNG file's bytes, with the notice in its text."""
+        from PIL.PngImagePlugin import PngInfo
+
+        told, file = PngInfo(), io.BytesIO()
+        told.add_text("Comment", NOTICE)
+        self._image.save(file, "PNG", pnginfo=told, dpi=(72 * self._scale, 72 * self._scale))
+        return file.getvalue()
+
+
+def broken_lines(
+    canvas: Canvas, text: str, *, size: float, width: float, bold: bool = False
+) -> Iterator[str]:
+    """Yield text in lines no longer than `width`; a word that is longer is cut."""
+    line = ""
+    for word in _pieces(canvas, text, size=size, width=width, bold=bold):
+        longer = f"{line} {word}" if line else word
+        if line and canvas.width(longer, size=size, bold=bold) > width:
+            yield line
+            line = word
+        else:
+            line = longer
+    if line:
+        yield line
+
+
+def _pieces(canvas: Canvas, text: str, *, size: float, width: float, bold: bool) -> Iterator[str]:
+    for word in text.split():
+        while canvas.width(word, size=size, bold=bold) > width and len(word) > 1:
+            fits = next(
+                count for count in range(len(word) - 1, 0, -1)
+                if count == 1 or canvas.width(word[:count], size=size, bold=bold) <= width
+            )  # fmt: skip
+            yield word[:fits]
+            word = word[fits:]
+        yield word
+
+
+def _font_file(bold: bool) -> Path:
+    """Return where a typeface lies; reportlab need not be loaded for that."""
+    found = importlib.util.find_spec("reportlab")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("reportlab, which brings the typefaces, is not installed.")
+    return Path(found.submodule_search_locations[0]) / "fonts" / _FONTS[bold]
+
+
+@cache
+def _loaded_font(bold: bool, pixels: float) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(_font_file(bold)), pixels)

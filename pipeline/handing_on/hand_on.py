@@ -1,0 +1,96 @@
+"""Answers as files, one slice after the other: bundles, pages, DICOM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.identity import read_identity
+from pipeline.data.inputs import InputSlice
+from pipeline.data.slice_image import SliceError
+from pipeline.handing_on.bundle import bundle_bytes, make_bundle
+from pipeline.handing_on.dicom import make_dicom
+from pipeline.handing_on.sheet import sheet_pdf, sheet_png
+from pipeline.handing_on.study import NoStudyError
+from pipeline.inference.predict import answer_inputs
+from pipeline.inference.prediction import Prediction
+from pipeline.jobs import Progress, no_progress
+from pipeline.notice import NOTICE
+from pipeline.runs import RunInfo, RunStore
+from pipeline.workspace import Workspace, atomic_write_bytes
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files, and into which folders they go; None is none of that kind.
+
+    Attributes:
+        pixels: whether bundles hold the slice's pixels, which may identify the patient.
+        keep_identifiers: whether DICOM files name the patient and study of the slice's own file.
+    """
+
+    bundles: Path | None = None
+    pdfs: Path | None = None
+    pngs: Path | None = None
+    dicoms: Path | None = None
+    pixels: bool = False
+    keep_identifiers: bool = False
+
+
+def hand_on(
+    workspace: Workspace,
+    run: str,
+    inputs: Sequence[Path],
+    wanted: Wanted,
+    *,
+    progress: Progress = no_progress,
+) -> Iterator[dict[str, Any]]:
+    """Answer slices and write what is wanted of each; yield a line a slice, in the order of the inputs.
+
+    What cannot be read, and a slice whose identifiers are to be kept and has none, is a line with status
+    `error`. A refused slice has a bundle and a page that says why, and no DICOM.
+
+    Raises:
+        RunNotFoundError, EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to ask.
+    """
+    found = RunStore(workspace).find(run)
+    for each, answer in answer_inputs(workspace, found, inputs, progress=progress):
+        line: dict[str, Any] = {"input": each.shown, "frame": each.frame, "files": {}, "notice": NOTICE}
+        try:
+            if isinstance(answer, SliceError):
+                raise answer
+            files = _files(answer, found, each, wanted)
+            line |= {"status": answer.status, "reason": answer.reason, "label": answer.label}
+            line["files"] = {kind: _written(*file) for kind, file in files.items()}
+        except (SliceError, NoStudyError) as error:
+            line |= {"status": "error", "reason": str(error), "label": None}
+        yield line
+
+
+def _files(
+    answer: Prediction, run: RunInfo, source: InputSlice, wanted: Wanted
+) -> dict[str, tuple[Path, bytes]]:
+    """Return where each file goes and what it holds; all of a slice's are made before one is written."""
+    made, stem = datetime.now().astimezone(), source.stem
+    files = {}
+    if wanted.bundles is not None:
+        data = bundle_bytes(make_bundle(answer, run, pixels=wanted.pixels))
+        files["bundle"] = wanted.bundles / f"{stem}.zip", data
+    if wanted.pdfs is not None:
+        files["pdf"] = wanted.pdfs / f"{stem}.pdf", sheet_pdf(answer, run, made=made)
+    if wanted.pngs is not None:
+        files["png"] = wanted.pngs / f"{stem}.png", sheet_png(answer, run, made=made)
+    if wanted.dicoms is not None and answer.status == "ok":
+        identity = read_identity(source.path) if wanted.keep_identifiers else None
+        dicom = make_dicom(answer, run, made=made, identity=identity)
+        files["capture"] = wanted.dicoms / f"{stem}-map.dcm", dicom.capture
+        files["report"] = wanted.dicoms / f"{stem}-report.dcm", dicom.report
+    return files
+
+
+def _written(path: Path, data: bytes) -> str:
+    atomic_write_bytes(path, data)
+    return str(path)
