@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Browser, Error, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright  # noqa: E402
 
 HOME = Path(__file__).resolve().parents[2]
 APP = HOME / "dashboard" / "app.py"
@@ -124,3 +124,19 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
             return stack.enter_context(serving(script, folder))
 
         yield start
+
+
+def press_slider(page: Page, name: str, *, until: str, times: int = 1) -> None:
+    """Move a slider to the right by `times` keys, until a text is seen.
+
+    A slider that is drawn anew at that moment loses the keys: then it is moved again, as a user would.
+    """
+    seen = page.get_by_text(until)
+    for _ in range(2):
+        page.get_by_role("slider", name=name).focus()
+        for _ in range(times):
+            page.keyboard.press("ArrowRight")
+        with contextlib.suppress(Error):
+            seen.wait_for(timeout=15_000)
+            return
+    expect(seen).to_be_visible()

@@ -18,6 +18,7 @@ from pipeline.data.phantom import write_phantoms
 from pipeline.data.splits import list_splits
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
+from tests.browser.conftest import press_slider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -117,10 +118,7 @@ def tune(page: Page) -> None:
     expect_painted(grey)
     expect_painted(eroded)
     before = [pixels(grey), pixels(eroded)]
-    page.get_by_role("slider", name="Erosion (radius, pixels)").focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("1 change from hilum")).to_be_visible()
+    press_slider(page, "Erosion (radius, pixels)", times=4, until="1 change from hilum")
     wait_for(eroded, "(canvas, before) => canvas.toDataURL() !== before", before[1])
     assert pixels(grey) == before[0]
     settle(page)

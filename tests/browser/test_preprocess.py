@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from pipeline.data.index import build_index
 from pipeline.preprocessing.windowing import to_grey8
 from pipeline.workspace import Workspace
+from tests.browser.conftest import press_slider
 from tests.preprocessing.conftest import draw_chest
 
 pytestmark = pytest.mark.browser
@@ -60,11 +61,7 @@ def test_all_stages_are_in_view_without_scrolling(shown: Page) -> None:
 
 def test_a_moved_slider_shows_its_picture_and_leaves_the_others(shown: Page) -> None:
     grey, eroded = picture(shown, 0), picture(shown, 2)
-    slider = shown.get_by_role("slider", name="Erosion (radius, pixels)")
-    slider.focus()
-    for _ in range(4):
-        shown.keyboard.press("ArrowRight")
-    expect(shown.get_by_text("1 change from hilum")).to_be_visible(timeout=20_000)
+    press_slider(shown, "Erosion (radius, pixels)", times=4, until="1 change from hilum")
     until = time.monotonic() + 10
     while picture(shown, 2) == eroded and time.monotonic() < until:
         shown.wait_for_timeout(50)
@@ -84,9 +81,7 @@ def test_arrow_keys_change_the_slice_and_a_slider_keeps_its_own(shown: Page) -> 
     shown.keyboard.press("ArrowRight")
     shown.wait_for_function("before => location.href !== before", arg=first)
     second = shown.url
-    shown.get_by_role("slider", name="Closing (radius, pixels)").focus()
-    shown.keyboard.press("ArrowRight")
-    expect(shown.get_by_text("1 change from hilum")).to_be_visible(timeout=20_000)
+    press_slider(shown, "Closing (radius, pixels)", until="1 change from hilum")
     assert shown.url == second
 
 
