@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.loaders import pictures
 from dashboard.loaders.shared import stamp, workspace
+from pipeline.data.inputs import InputSlice
 from pipeline.data.slice_image import SliceImage
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
@@ -41,14 +42,14 @@ def of_slice(run: RunInfo, dataset: str, slice_id: str, averaged: Averaged = PLA
     """
     row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
     patient_id = row["patient_id"] if isinstance(row["patient_id"], str) else None
-    changed = (_engine_stamp(run), int(row["mtime_ns"]))
+    changed = (engine_stamp(run), int(row["mtime_ns"]))
     return _of_slice(str(workspace().root), run.id, changed, dataset, slice_id, patient_id, averaged)
 
 
 def of_upload(run: RunInfo, image: SliceImage, *, digest: str, averaged: Averaged = PLAIN) -> Prediction:
     """Return what a run says of an uploaded slice; `digest` names the file and frame."""
     kept: dict[tuple[str, float, str, Averaged], Prediction] = st.session_state.setdefault(_SESSION, {})
-    key = (run.id, _engine_stamp(run), digest, averaged)
+    key = (run.id, engine_stamp(run), digest, averaged)
     if key not in kept:
         kept[key] = _predict(run, image, patient_id=None, averaged=averaged)
         for oldest in list(kept)[:-_KEPT]:
@@ -56,7 +57,22 @@ def of_upload(run: RunInfo, image: SliceImage, *, digest: str, averaged: Average
     return kept[key]
 
 
-def _engine_stamp(run: RunInfo) -> float:
+def of_file(run: RunInfo, source: InputSlice, *, digest: str, averaged: Averaged = PLAIN) -> Prediction:
+    """Return what a run says of a slice of an uploaded series; `digest` names it. See `of_upload`."""
+    from pipeline.data.reading import read_slice
+
+    image = read_slice(source.path, frame=source.frame, key=workspace().pseudonym_key())
+    return of_upload(run, image, digest=digest, averaged=averaged)
+
+
+def classes_of(run: RunInfo) -> list[str]:
+    """Return a run's class names, in the order of its outputs."""
+    from pipeline.inference.engine import Engine
+
+    return list(Engine.load(run).classes)
+
+
+def engine_stamp(run: RunInfo) -> float:
     """Return when the engine, or what was fitted to it, was last written."""
     return max(stamp(run.artifacts / name) for name in _FILES)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import loaders, widgets
 from dashboard.loaders import pictures
@@ -19,6 +20,8 @@ from pipeline.data.slice_image import SliceImage
 from pipeline.inference.prediction import Prediction
 from pipeline.runs import RunInfo
 
+SLICE, SERIES, FOLDER = "One slice", "A series", "A whole folder"
+KINDS = (SLICE, SERIES, FOLDER)
 DATASET, UPLOAD = "A slice of the data set", "A file of mine"
 
 
@@ -35,14 +38,23 @@ class Asked:
     slice_id: str | None = None
 
 
-def draw_source(run: RunInfo, dataset: str | None) -> Asked | None:
-    """Draw the choice of slice and return it with the answer; None while there is none.
+def draw_kind() -> str:
+    """Draw the choice between one slice, a series and a folder, and return it."""
+    kind: str = st.segmented_control(
+        "What", KINDS, default=SLICE, required=True, key="predict.kind", label_visibility="collapsed",
+        persist_state="session",
+    )  # fmt: skip
+    return kind
+
+
+def draw_source(run: RunInfo, dataset: str | None, row: DeltaGenerator) -> Asked | None:
+    """Draw the choice of slice in `row` and return it with the answer; None while there is none.
 
     Raises:
         SliceError, EngineMissingError, EngineDamagedError, RecipeGoneError: there is no answer, and why.
     """
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="predict-source"):
-        origin = DATASET if dataset is not None else UPLOAD
+    origin = DATASET if dataset is not None else UPLOAD
+    with row:
         if dataset is not None:
             origin = st.segmented_control(
                 "Slice from", [DATASET, UPLOAD], default=DATASET, required=True, key="predict.origin",

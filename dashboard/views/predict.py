@@ -6,11 +6,14 @@ import streamlit as st
 
 from dashboard import loaders, prediction, widgets
 from dashboard.loaders import predict as read
+from dashboard.prediction.batch import draw_batch
 from dashboard.prediction.maps import draw_controls, draw_maps, draw_stages
 from dashboard.prediction.opinion import draw_opinion, is_shown
+from dashboard.prediction.report_card import draw_report_card
 from dashboard.prediction.saving import draw_saving
+from dashboard.prediction.series import draw_series
 from dashboard.prediction.similar import draw_similar
-from dashboard.prediction.source import draw_source
+from dashboard.prediction.source import FOLDER, SERIES, draw_kind, draw_source
 
 with widgets.page_header("Predict", "What does the model say about this slice, and why?"):
     dataset = widgets.dataset_picker() if loaders.datasets() else None
@@ -20,17 +23,26 @@ if run is None:
     st.stop()
 
 st.html(Path(prediction.__file__).with_name("style.css"))
-asked = draw_source(run, dataset.name if dataset is not None else None)
+row = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="predict-source")
+name = dataset.name if dataset is not None else None
+with row:
+    kind = draw_kind()
+if kind == FOLDER:
+    draw_batch(run)
+    st.stop()
+asked = draw_series(run, name, row) if kind == SERIES else draw_source(run, name, row)
 if asked is None:
     st.stop()
 shown = draw_controls(asked.prediction) if is_shown(asked) else None
 picture, side = st.columns([73, 27], gap="medium")
 with picture, widgets.guarded("The maps could not be drawn."):
     draw_maps(run, asked, shown)
+    if shown is not None:
+        draw_report_card(run, asked, shown)
 with side:
     draw_opinion(run, asked)
     with widgets.guarded("The answer could not be prepared for saving."):
-        draw_saving(asked, shown)
+        draw_saving(run, asked, shown)
 if is_shown(asked):
     with widgets.guarded("The similar slices could not be shown."):
         draw_similar(run, asked)

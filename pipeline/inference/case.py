@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from pipeline.data.labels import NON_INFORMATIVE
 from pipeline.notice import NOTICE
 
 RULE = (
-    "The mean of each class's {kind} over the slices that count: accepted, with enough lung in view, each "
-    "position once. The answer is the class with the greatest mean."
+    "Rule: the class with the greatest mean {kind} over the slices that count (accepted, enough lung in "
+    "view, each position once)."
 )
 UNVALIDATED = (
-    "How often such an answer for a whole series is right was not measured on patients. A mean dilutes what "
-    "only few slices show: look along the strip."
+    "The rule was not validated on patients: how often it is right is not known. A mean dilutes what only "
+    "few slices show."
 )
+SYNTHETIC = "This model learnt from synthetic patients: about a real one it knows nothing."
 LEFT_OUT = {
     "unreadable": "cannot be read",
     "refused": "not taken for chest CT",
@@ -148,23 +149,24 @@ class Case:
         }
 
 
-def judge_case(name: str, slices: Sequence[SeriesSlice]) -> Case:
+def judge_case(name: str, slices: Sequence[SeriesSlice], *, synthetic: bool = False) -> Case:
     """Put the answers of a series' slices together.
 
     Args:
         name: what the series is called.
         slices: from the head down.
+        synthetic: whether the model learnt from phantoms.
     """
     left_out = tuple(_left_out(slices))
-    counting = [each for each, why in zip(slices, left_out, strict=True) if not why]
-    case = Case(name, tuple(slices), left_out, notes=tuple(_notes(slices, left_out)))
-    reason = _why_none(case, counting)
+    notes = (*_notes(slices, left_out), *([SYNTHETIC] if synthetic else []))
+    case = Case(name, tuple(slices), left_out, notes=notes)
+    reason = _why_none(case)
     if reason:
-        return Case(name, case.slices, left_out, reason=reason, notes=case.notes)
-    classes = list(counting[0].probabilities)
-    means = {each: float(np.mean([one.probabilities[each] for one in counting])) for each in classes}
+        return replace(case, reason=reason)
+    classes = list(case.used[0].probabilities)
+    means = {each: float(np.mean([one.probabilities[each] for one in case.used])) for each in classes}
     label = max((each for each in classes if each != NON_INFORMATIVE), key=lambda each: means[each])
-    return Case(name, case.slices, left_out, label=label, means=means, notes=case.notes)
+    return replace(case, label=label, means=means)
 
 
 def has_positions(slices: Sequence[SeriesSlice]) -> bool:
@@ -185,14 +187,14 @@ def _left_out(slices: Sequence[SeriesSlice]) -> list[str]:
     return found
 
 
-def _why_none(case: Case, counting: Sequence[SeriesSlice]) -> str:
+def _why_none(case: Case) -> str:
     patients = {each.patient_id for each in case.slices if each.patient_id}
     if len(patients) > 1:
         return (
             f"Slices of {len(patients)} patients carry this one series' name, so it has no answer as a case: "
             "bring each patient's slices alone."
         )
-    if counting:
+    if case.used:
         return ""
     if set(case.left_out) == {"unreadable"}:
         first = case.slices[0].answer["reason"]

@@ -133,7 +133,7 @@ def predict_series_inputs(
                 yield each.answer
                 done += 1
                 progress(done, total, each.source.shown)
-            yield judge_case(series.name, answers).to_json()
+            yield judge_case(series.name, answers, synthetic=found.synthetic).to_json()
 
 
 def why_left_out(prediction: Prediction) -> str:

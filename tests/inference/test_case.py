@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.inputs import InputSlice
-from pipeline.inference.case import SeriesSlice, judge_case, position_text
+from pipeline.inference.case import SYNTHETIC, SeriesSlice, judge_case, position_text
 from pipeline.notice import NOTICE
 
 
@@ -39,8 +39,8 @@ def test_the_answer_is_the_mean_of_the_slices_that_count():
 
 def test_the_rule_and_what_it_does_not_know_go_with_the_answer():
     found = judge_case("ct", [one(30.0, 0.8), one(20.0, 0.6)]).to_json()
-    assert found["rule"].startswith("The mean of each class's probability over the slices that count")
-    assert "not measured on patients" in found["rule"] and found["validated_on_patients"] is False
+    assert found["rule"].startswith("Rule: the class with the greatest mean probability over the slices that")
+    assert "not validated on patients" in found["rule"] and found["validated_on_patients"] is False
     assert (found["n"], found["used"], found["notice"]) == (2, 2, NOTICE)
     assert [each["position_mm"] for each in found["slices"]] == [30.0, 20.0]
 
@@ -105,6 +105,11 @@ def test_where_no_slice_counts_the_reasons_are_counted():
     case = judge_case("ct", [*slices, one(1.0, left_out="little-lung")])
     assert case.label is None
     assert case.reason == "No slice counts: of 3, 2 unlike the training, 1 too little lung in view."
+
+
+def test_a_model_of_phantoms_says_so_beside_its_answer():
+    slices = [one(2.0), one(1.0)]
+    assert judge_case("ct", slices, synthetic=True).notes == (SYNTHETIC,)
 
 
 def test_a_position_is_written_with_a_minus_sign():
