@@ -1,48 +1,91 @@
-"""What the training of the form will take, and whether the machine has it."""
+"""What the training of the form will take, whether this machine has it, and what would fit instead."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
-from dashboard import loaders
+from dashboard import loaders, widgets
 from dashboard.loaders import train as load
+from dashboard.training import session
+from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
 from pipeline.training.estimate import Estimate, estimate_training
+from pipeline.training.memory import MemoryPlan, memory_offer, plan_for
 
 
-def draw_cost(config: TrainConfig) -> None:
-    """Draw parameters, estimated memory and time of `config`, whose split exists."""
+@dataclass(frozen=True)
+class Cost:
+    """What a training takes, and what of it fits."""
+
+    estimate: Estimate
+    plan: MemoryPlan
+
+
+def cost_of(config: TrainConfig) -> Cost:
+    """Estimate the training of `config`, whose split exists."""
     counts = load.split_counts(config.dataset, str(config.split))
-    labels = [count for count in counts["train"]["by_label"].values() if count]
-    places = max(labels, default=0) * len(labels) if config.balance == "augment" else sum(labels)
-    cost = estimate_training(
+    labels = counts["train"]["by_label"]
+    chosen = [n for label, n in labels.items() if n and label in (config.classes or labels)]
+    places = max(chosen, default=0) * len(chosen) if config.balance == "augment" else sum(chosen)
+    estimate = estimate_training(
         config,
-        classes=max(2, len(labels)),
+        classes=max(2, len(chosen)),
         train_places=places,
         val_slices=counts["val"]["slices"],
         runs=[run for run in loaders.runs() if run.status == "finished"],
     )
-    source = "earlier runs here" if cost.measured else "a reference machine with two cores"
-    st.markdown(
-        f"**{cost.parameters / 1e6:.1f} M** parameters · about **{cost.memory / 2**30:.1f} GB** of memory · "
-        f"about **{duration(cost.seconds)}** ({duration(cost.epoch_seconds)} an epoch)",
-        help=f"Estimates: the time from the speed of {source}. Early stopping shortens it. "
-        f"{cost.available / 2**30:.1f} GB of memory are free now.",
+    return Cost(estimate, plan_for(estimate.available, config))
+
+
+def draw_cost(config: TrainConfig) -> None:
+    """Draw parameters, memory and time of a training, and the offer of what fits where it does not."""
+    cost = cost_of(config)
+    found = cost.estimate
+    st.caption(
+        f"about **{found.memory / 2**30:.1f} GB** of {found.available / 2**30:.1f} free · about "
+        f"**{duration(found.seconds)}** · {found.parameters / 1e6:.1f} M parameters",
+        help="Estimates. The time is that of all epochs, from the speed of "
+        f"{'earlier runs here' if found.measured else 'a reference machine with two cores'}: an epoch at the "
+        f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it.",
     )
-    if not cost.fits:
-        st.warning(_advice(cost), icon=":material/memory:")
+    if cost.plan.config != config or not cost.plan.fits:
+        offer(cost.plan, title="This does not fit this machine.", key="train-fit")
+
+
+def draw_shortage(runs: list[RunInfo]) -> None:
+    """Offer what may fit, where the newest run ended for want of memory."""
+    if not runs or st.session_state.get("train.answered") == runs[0].id:
+        return
+    run = runs[0]
+    plan = memory_offer(loaders.workspace(), run)
+    if plan is not None:
+        offer(plan, title=f"{run.name} ran out of memory.", key="train-shortage", answers=run.id)
+
+
+def offer(plan: MemoryPlan, *, title: str, key: str, answers: str | None = None) -> None:
+    """Say that memory is short, and offer the plan that fits with one click."""
+    widgets.callout(plan.sentence, tone="warn", title=title)
+    if plan.fits:
+        st.button(
+            "Set the form to what fits", key=key, icon=":material/memory:", width="stretch",
+            on_click=_accept, args=(plan.config, answers), help="Undo, above, takes it back.",
+        )  # fmt: skip
 
 
 def duration(seconds: float) -> str:
-    """Say a time span in words: `40 s`, `12 min`, `3 h 20 min`."""
+    """Say a time span in words: `40 s`, `12 min`, `3 h 20 min`, `2 days 4 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 36 else f"{hours // 24} days {hours % 24} h"
 
 
-def _advice(cost: Estimate) -> str:
-    return (
-        f"This may need {cost.memory / 2**30:.1f} GB and {cost.available / 2**30:.1f} GB are free. A smaller "
-        "batch, a smaller image size or a smaller architecture needs less."
-    )
+def _accept(config: TrainConfig, answers: str | None) -> None:
+    session.take(session.flat(config), reason="what fits the memory")
+    if answers is not None:
+        st.session_state["train.answered"] = answers

@@ -1,8 +1,9 @@
-"""Slices as the network will see them in training: augmented anew at each look."""
+"""Slices as the network will see them in training: as they are, and below them augmented anew each time."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -10,35 +11,47 @@ import streamlit as st
 from dashboard.charts import class_color
 from dashboard.loaders import train as load
 from dashboard.viewer import GalleryItem, gallery, thumbnail
+from pipeline.training.config import TrainConfig
 
-COUNT = 6
+if TYPE_CHECKING:
+    from pipeline.training.augment import Change
+
+COUNT = 4
+GREATEST = 224  # pixels a side that are sent to the browser
 
 
-def draw_preview(dataset: str, recipe: str, augment: dict[str, Any], *, image_size: int) -> None:
-    """Draw some slices with other random changes at each press of the button."""
-    from pipeline.training.augment import draw_changes, network_slice
-    from pipeline.training.config import Augmentation
+def draw_preview(dataset: str, config: TrainConfig) -> None:
+    """Draw some slices, and under each what augmentation made of it; a button draws other changes."""
+    from pipeline.training.augment import draw_changes
 
     draw = st.session_state.setdefault("train.draw", 0)
-    slices = load.preview_slices(dataset, recipe, count=COUNT)
+    slices = load.preview_slices(dataset, config.recipe, count=COUNT)
     if not slices:
         st.caption("No slice can be shown.")
         return
     changes = draw_changes(
-        Augmentation(**augment), count=len(slices), size=slices[0][1].shape[0], seed=0, epoch=draw
+        config.augment, count=len(slices), size=slices[0][1].shape[0], seed=config.seed, epoch=draw
     )
-    items = []
-    for place, (label, image) in enumerate(slices):
-        seen = network_slice(image, changes[place] if draw else None, image_size=image_size)
-        picture = np.clip(np.rint(seen), 0, 255).astype(np.uint8).squeeze()
-        items.append(
-            GalleryItem(thumbnail(picture, size=image_size), caption=label, color=class_color(label))
-        )
-    gallery(items, key="train-preview", size=96)
-    left, right = st.columns(2)
-    if left.button("Augment", key="train-draw", icon=":material/casino:", width="stretch"):
+    st.caption("As they are, and below each what augmentation made of it, as the network is given them:")
+    _row(config, slices, [None] * len(slices), key="train-plain")
+    _row(config, slices, [changes[place] for place in range(len(slices))], key="train-augmented")
+    if st.button("Augment anew", key="train-draw", icon=":material/casino:", width="stretch"):
         st.session_state["train.draw"] = draw + 1
-        st.rerun()
-    if right.button("As they are", key="train-plain", disabled=draw == 0, width="stretch"):
-        st.session_state["train.draw"] = 0
-        st.rerun()
+        st.rerun(scope="fragment")
+
+
+def _row(
+    config: TrainConfig,
+    slices: list[tuple[str, np.ndarray]],
+    changes: Sequence[Change | None],
+    *,
+    key: str,
+) -> None:
+    from pipeline.training.augment import network_slice
+
+    items = []
+    for (label, image), change in zip(slices, changes, strict=True):
+        seen = network_slice(image, change, image_size=config.image_size)
+        grey = np.clip(np.rint(seen[..., 0]), 0, 255).astype(np.uint8)  # of three channels the first
+        items.append(GalleryItem(thumbnail(grey, size=GREATEST), caption=label, color=class_color(label)))
+    gallery(items, key=key, size=64)
