@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -61,6 +62,15 @@ def make_dicom(
         for dataset in (capture, report):
             _name(dataset, study)
         return DicomFiles(_bytes(capture), _bytes(report))
+
+
+def zipped(files: DicomFiles, stem: str) -> bytes:
+    """Return both files in one ZIP archive, named after the slice."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{stem}-map.dcm", files.capture)
+        archive.writestr(f"{stem}-report.dcm", files.report)
+    return written.getvalue()
 
 
 def _name(dataset: Any, study: Study) -> None:
