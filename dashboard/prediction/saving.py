@@ -1,7 +1,7 @@
 """Taking an answer along: a menu of files. One is made when somebody chooses it, and kept while it is wanted.
 
-Not by a download button that makes its file when it is clicked: Streamlit forgets such a file once any part of
-the page was drawn twice, maybe before the browser has fetched it; and a failure could not be told.
+Not by a download button that makes its file when it is clicked: Streamlit forgets such a file once any part
+of the page was drawn twice, maybe before the browser has fetched it; and a failure could not be told.
 """
 
 from __future__ import annotations
