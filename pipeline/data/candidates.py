@@ -48,6 +48,7 @@ class Neighbourhood:
             self._mean, self._projection = _project_away(fingerprints[sample])
             self._places = self._place(zoomed=False)
             self._tree = cKDTree(self._places)
+            self._zoomed: cKDTree | None = None  # made when the first fingerprint from outside is asked about
 
     def nearest(self) -> NDArray[np.int64]:
         """Return (m, 2) pairs, lower position first: each slice, as it is and zoomed, with its nearest."""
@@ -56,6 +57,23 @@ class Neighbourhood:
         count = min(_NEAREST + 1, len(self._rows))
         found = [self._ask(places, count) for places in (self._places, self._place(zoomed=True))]
         return _unique(np.concatenate(found))
+
+    def nearest_to(self, fingerprint: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the positions of those nearest to one more fingerprint, (32, 32), either zoomed too."""
+        if not has_pattern(fingerprint[None]).any():
+            return self._rows[:0]
+        if len(self._rows) < 2:
+            return self._rows
+        if self._zoomed is None:
+            self._zoomed = cKDTree(self._place(zoomed=True))
+        place, zoomed = (
+            (_prepared(picture) - self._mean) @ self._projection
+            for picture in (fingerprint[None], _zoomed(fingerprint[None]))
+        )
+        count = min(_NEAREST, len(self._rows))
+        asked = ((self._tree, place), (self._tree, zoomed), (self._zoomed, place))
+        found = [tree.query(at, k=np.arange(1, count + 1))[1].ravel() for tree, at in asked]
+        return np.asarray(self._rows[np.unique(np.concatenate(found))], np.int64)
 
     def nearest_beyond(self, groups: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return pairs of slices with the nearest of other groups.

@@ -20,7 +20,6 @@ from pipeline.data.registration import (
     blurred,
     fit_pairs,
     fit_tones,
-    has_pattern,
     refine_pairs,
 )
 
@@ -107,17 +106,22 @@ def find_duplicate_pairs(index: pd.DataFrame, fingerprints: NDArray[np.uint8]) -
     )
 
 
-def near_copies(fingerprint: NDArray[np.uint8], fingerprints: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which of (n, 32, 32) fingerprints are copies or neighbours of one (32, 32) fingerprint."""
-    images = np.concatenate([fingerprint[None], fingerprints])
-    patterned = has_pattern(images)
-    others = np.flatnonzero(patterned[1:]) + 1
-    found = np.zeros(len(fingerprints), bool)
-    if patterned[0] and len(others):
-        pairs = np.stack([np.zeros_like(others), others], axis=1)
-        near = _judge(images, pairs)
-        found[near.second - 1] = True
-    return found
+class KnownFingerprints:
+    """Fingerprints, (n, 32, 32) uint8, that further ones are compared with: a look at the likeliest few."""
+
+    def __init__(self, fingerprints: NDArray[np.uint8]) -> None:
+        self._fingerprints = fingerprints
+        self._around = Neighbourhood(fingerprints)
+
+    def near_copies(self, fingerprint: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the positions of copies and neighbours of one (32, 32) fingerprint."""
+        likely = self._around.nearest_to(fingerprint)
+        if not len(likely):
+            return likely
+        images = np.concatenate([fingerprint[None], self._fingerprints[likely]])
+        others = np.arange(1, len(images))
+        near = _judge(images, np.stack([np.zeros_like(others), others], axis=1))
+        return likely[near.second - 1]
 
 
 def connected_components(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.data.datasets import load_fingerprints, load_index
-from pipeline.data.duplicates import near_copies
+from pipeline.data.duplicates import KnownFingerprints
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import FINGERPRINT_SIDE, describe_slice
 from pipeline.workspace import Workspace
@@ -60,6 +61,10 @@ class SeenSlices:
             fingerprints=np.frombuffer(b"".join(stored), np.uint8).reshape(-1, side, side),
         )
 
+    @cached_property
+    def _known(self) -> KnownFingerprints:
+        return KnownFingerprints(self.fingerprints)
+
     def find(self, image: SliceImage, *, patient_id: str | None = None) -> str:
         """Return `train`, `val`, `calibration`, `test`, `near-duplicate`, `same-patient` or `no`.
 
@@ -71,7 +76,7 @@ class SeenSlices:
         part = self.part_of.get(facts["content_hash"])
         if part is not None:
             return part
-        if len(self.fingerprints) and near_copies(fingerprint, self.fingerprints).any():
+        if len(self.fingerprints) and len(self._known.near_copies(fingerprint)):
             return "near-duplicate"
         patient = patient_id or (image.header.patient_id if image.header is not None else None)
         return "same-patient" if patient in self.patients else "no"

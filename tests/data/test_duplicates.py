@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.data.clusters import load_clusters, load_pairs
 from pipeline.data.duplicates import (
+    KnownFingerprints,
     connected_components,
     find_duplicate_pairs,
-    near_copies,
     near_duplicate_clusters,
 )
 from pipeline.data.index import build_index, load_index
@@ -205,8 +205,20 @@ def test_pairs_say_how_alike_they_are(picture):
 def test_one_fingerprint_is_recognised_among_others(phantoms):
     _, fingerprints = described([*phantoms, np.zeros((64, 64), np.uint8)])
     _, (shifted,) = described([changed(phantoms[5], "shifted")])
-    assert list(np.flatnonzero(near_copies(shifted, fingerprints))) == [5]
-    assert not near_copies(fingerprints[-1], fingerprints).any()
+    known = KnownFingerprints(fingerprints)
+    assert list(known.near_copies(shifted)) == [5]
+    assert not len(known.near_copies(fingerprints[-1])), "a flat one is like nothing"
+    alone = KnownFingerprints(fingerprints[5:6])
+    assert list(alone.near_copies(shifted)) == [0]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_recognised_among_others(phantoms, change):
+    _, fingerprints = described(phantoms)
+    known = KnownFingerprints(fingerprints)
+    places = range(0, len(phantoms), 7)
+    _, altered = described([changed(phantoms[at], change) for at in places])
+    assert all(at in known.near_copies(each) for at, each in zip(places, altered, strict=True))
 
 
 def test_real_slices_of_different_people_are_not_joined(workspace, real_data):
