@@ -17,7 +17,7 @@ from pipeline.data.phantom import write_phantoms
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = "demo index audit split preprocess train runs show compare stop resume jobs remove evaluate".split()
 VERBS += ["predict", "export", "dashboard", "extend", "clone", "rename", "note", "star", "archive"]
-VERBS += ["queue", "sweep", "caches"]
+VERBS += ["queue", "sweep", "caches", "hand-on", "reproduce"]
 PARTS = ("train", "val", "calibration", "test")
 PART_KEYS = {"slices", "patients", "groups", "by_label"}
 ESTIMATE_KEYS = {"value", "low", "high"}
