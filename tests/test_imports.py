@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATIONS = {"errors", "storage", "workspace", "progress", "jobs", "locks", "run_info", "runs"}
-FOUNDATIONS |= {"job_table", "processes", "reporter", "html_parts", "notice"}
+FOUNDATIONS |= {"job_table", "processes", "reporter", "html_parts", "notice", "messages"}
 # A room may import the rooms to its right.
 ROOMS = ["training", "evaluation", "handing_on", "inference", "explanation", "cache", "data", "preprocessing"]
 SCREENLESS = {"streamlit", "dashboard"}

@@ -16,7 +16,7 @@ from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.subgroups import Subgroup
-from pipeline.evaluation.wording import focus_class
+from pipeline.evaluation.wording import focus_class, left_out_text
 
 ANY = "any"
 
@@ -242,21 +242,9 @@ def _report(evaluation: Evaluation) -> None:
     rows.append(("mean over classes", ["", figures.balanced_accuracy, "", figures.macro_f1, figures.macro_auc,
                                        f"{figures.n:,}", f"{figures.groups:,}"]))  # fmt: skip
     figures_table(["", "Precision", "Recall", "Specificity", "F1", "AUC", "Slices", unit.capitalize()], rows)
-    left_out = _left_out(evaluation)
+    left_out = left_out_text(evaluation)
     if left_out:
         st.caption(left_out)
-
-
-def _left_out(evaluation: Evaluation) -> str:
-    predictions, parts = evaluation.predictions, []
-    if evaluation.figures.absent:
-        parts.append(f"No slice here is of class {', '.join(evaluation.figures.absent)}.")
-    if predictions.unknown_labels:
-        named = ", ".join(f"{label} ({count:,})" for label, count in predictions.unknown_labels.items())
-        parts.append(f"Left out, unknown to the model: {named}.")
-    if predictions.unlabelled:
-        parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
-    return " ".join(parts)
 
 
 def _interval_words(evaluation: Evaluation) -> str:

@@ -17,6 +17,7 @@ from dashboard.exploring import deciding
 from dashboard.loaders import explore as load
 from dashboard.loaders import pictures
 from dashboard.viewer import GalleryItem, gallery
+from pipeline.data.findings import AREAS
 from pipeline.data.labels import order_labels
 from pipeline.jobs import Job, JobStore
 
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
 
 STRIP = 6  # pictures beside a finding
 SHOWN = 48  # on a page of those that are opened
-AREAS = {
-    "shortcuts": "What gives the class away",
-    "leakage": "Leakage",
-    "duplicates": "Copies",
-    "composition": "Make-up of the data",
-    "quality": "Quality of single slices",
-}
 DECIDED_AREAS = frozenset({"quality", "duplicates", "leakage"})  # the others are about the data as a whole
 
 

@@ -14,20 +14,13 @@ import pandas as pd
 from pipeline.data.audit import AuditReport
 from pipeline.data.datasets import load_index, require_manifest
 from pipeline.data.decisions import Decisions, load_decisions
-from pipeline.data.findings import Finding
+from pipeline.data.findings import AREAS, Finding
 from pipeline.data.labels import order_labels
 from pipeline.data.thumbnails import load_thumbnail
 from pipeline.html_parts import SYNTHETIC, html_document, html_table, html_text
 from pipeline.workspace import Workspace, atomic_write_text
 
 PICTURES = 12  # beside a finding at most
-AREAS = {
-    "shortcuts": "What gives the class away",
-    "leakage": "Leakage",
-    "duplicates": "Copies",
-    "composition": "Make-up of the data",
-    "quality": "Quality of single slices",
-}
 _SEVERITIES = {"bad": "serious", "warn": "to look at", "note": "good to know"}
 _STYLE = """
 h3 { font-size: 14px; margin: 0; } figcaption { color: #566072; }

@@ -9,6 +9,13 @@ from typing import Any, Literal
 Severity = Literal["bad", "warn", "note"]
 Area = Literal["quality", "composition", "duplicates", "leakage", "shortcuts"]
 SEVERITIES: tuple[Severity, ...] = ("bad", "warn", "note")
+AREAS: dict[Area, str] = {
+    "shortcuts": "What gives the class away",
+    "leakage": "Leakage",
+    "duplicates": "Copies",
+    "composition": "Make-up of the data",
+    "quality": "Quality of single slices",
+}
 MOST_SLICES = 500  # named in a finding; `count` says how many there are
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import os
-import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +20,7 @@ from typing import Any, BinaryIO
 
 from pipeline.data.slice_image import SliceError
 from pipeline.errors import HilumError
+from pipeline.messages import read_message, write_message
 
 TIMEOUT_SECONDS = 8.0  # without an answer, or a sign that the next frame is at hand
 MOST_SECONDS = 600.0  # for a whole file of many frames
@@ -29,7 +28,6 @@ SIGN_SECONDS = 1.0
 START_SECONDS = 60.0
 DEATH_SECONDS = 2.0  # a process that hangs in the kernel (a dead network share) outlives its being killed
 WORKERS = 2
-_HEAD = struct.Struct("<II")
 _HOME = Path(__file__).resolve().parents[2]
 _COMMAND = (sys.executable, "-m", "pipeline.data.sandbox")
 
@@ -68,7 +66,7 @@ class Worker:
         """Send a request; `receive` fetches its answer, and tells if the worker is gone by now."""
         process = self._start()
         with contextlib.suppress(OSError):
-            _write(_pipe(process.stdin), request, payload)
+            write_message(_pipe(process.stdin), request, payload)
 
     def receive(self, *, timeout: float = TIMEOUT_SECONDS) -> tuple[dict[str, Any], bytes]:
         """Return the next answer.
@@ -82,7 +80,7 @@ class Worker:
         try:
             while True:
                 self._deadline = min(time.monotonic() + timeout, last)
-                answer, payload = _read(_pipe(process.stdout))
+                answer, payload = read_message(_pipe(process.stdout))
                 if "working" not in answer:
                     return answer, payload
         except (OSError, EOFError) as error:
@@ -128,7 +126,7 @@ class Worker:
             self._deadline = time.monotonic() + START_SECONDS
             threading.Thread(target=self._watch, args=(self._process, self._closing), daemon=True).start()
             try:
-                _read(_pipe(self._process.stdout))
+                read_message(_pipe(self._process.stdout))
             except (OSError, EOFError) as error:
                 self.close()
                 raise SandboxError(
@@ -193,26 +191,6 @@ def _pipe(pipe: Any) -> BinaryIO:
     return found
 
 
-def _write(pipe: BinaryIO, document: dict[str, Any], payload: bytes = b"") -> None:
-    text = json.dumps(document).encode("ascii")
-    pipe.write(_HEAD.pack(len(text), len(payload)) + text)
-    pipe.write(payload)
-    pipe.flush()
-
-
-def _read(pipe: BinaryIO) -> tuple[dict[str, Any], bytes]:
-    text_size, payload_size = _HEAD.unpack(_exactly(pipe, _HEAD.size))
-    document: dict[str, Any] = json.loads(_exactly(pipe, text_size))
-    return document, _exactly(pipe, payload_size)
-
-
-def _exactly(pipe: BinaryIO, size: int) -> bytes:
-    data = pipe.read(size)
-    if len(data) < size:
-        raise EOFError
-    return data
-
-
 def _signing(answers: BinaryIO) -> Callable[[], None]:
     """Return what says now and then that work goes on."""
     said = time.monotonic()
@@ -221,7 +199,7 @@ def _signing(answers: BinaryIO) -> Callable[[], None]:
         nonlocal said
         if time.monotonic() - said > SIGN_SECONDS:
             said = time.monotonic()
-            _write(answers, {"working": True})
+            write_message(answers, {"working": True})
 
     return sign
 
@@ -235,14 +213,14 @@ def main() -> None:
     from pipeline.data.sandbox_work import answer
 
     limit_memory()  # now that the libraries are there
-    _write(answers, {"ready": True})
+    write_message(answers, {"ready": True})
     while True:
         try:
-            request, payload = _read(requests)
+            request, payload = read_message(requests)
         except EOFError:
             return
         document, result = answer(request, payload, _signing(answers))
-        _write(answers, document, result)
+        write_message(answers, document, result)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pipeline.evaluation.report_figures import (
     plot_reliability,
     plot_roc,
 )
-from pipeline.evaluation.wording import estimate_text, focus_class, people_text
+from pipeline.evaluation.wording import estimate_text, focus_class, left_out_text, people_text
 from pipeline.html_parts import SYNTHETIC, html_document, html_table, html_text
 from pipeline.workspace import atomic_write_text
 
@@ -91,21 +91,8 @@ def _headline(evaluation: Evaluation) -> str:
         note = '<p class="muted">The input gate refuses none of these slices.</p>'
     elif refused is None:
         note = '<p class="muted">The input gate was not asked: the slices were not at hand.</p>'
-    return f"<h2>Figures</h2>{html_table(columns, rows)}{note}{_left_out(evaluation)}"
-
-
-def _left_out(evaluation: Evaluation) -> str:
-    predictions, parts = evaluation.predictions, []
-    if evaluation.figures.absent:
-        parts.append(f"No slice here is of class {', '.join(evaluation.figures.absent)}.")
-    if predictions.unknown_labels:
-        named = ", ".join(f"{label} ({count:,})" for label, count in predictions.unknown_labels.items())
-        parts.append(f"Left out, because the model does not know the class: {named}.")
-    if predictions.unlabelled:
-        parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
-    if predictions.excluded:
-        parts.append(f"{predictions.excluded:,} slices that were excluded from the data set are left out.")
-    return f"<p>{html_text(' '.join(parts))}</p>" if parts else ""
+    left_out = f"<p>{html_text(left_out_text(evaluation))}</p>"
+    return f"<h2>Figures</h2>{html_table(columns, rows)}{note}{left_out}"
 
 
 def _confusion(figures: Figures) -> str:

@@ -38,3 +38,18 @@ def patients_text(evaluation: Evaluation) -> str:
     if not patients:
         return "patients unknown"
     return f"{patients:,} patients known, those of {unknown:,} slices unknown"
+
+
+def left_out_text(evaluation: Evaluation) -> str:
+    """Return which classes and slices the figures say nothing of; empty where there are none."""
+    predictions, parts = evaluation.predictions, []
+    if evaluation.figures.absent:
+        parts.append(f"No slice here is of class {', '.join(evaluation.figures.absent)}.")
+    if predictions.unknown_labels:
+        named = ", ".join(f"{label} ({count:,})" for label, count in predictions.unknown_labels.items())
+        parts.append(f"Left out, because the model does not know the class: {named}.")
+    if predictions.unlabelled:
+        parts.append(f"{predictions.unlabelled:,} slices without a label are left out.")
+    if predictions.excluded:
+        parts.append(f"{predictions.excluded:,} slices that were excluded from the data set are left out.")
+    return " ".join(parts)

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import HilumError
-from pipeline.explanation.messages import read_message, write_message
 from pipeline.explanation.methods import METHODS
+from pipeline.messages import read_message, write_message
 
 START_SECONDS = 120.0  # importing TensorFlow and building the model, on a busy machine
 IDLE_SECONDS = 300.0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.errors import ModelError
-from pipeline.explanation.messages import read_message, write_message
+from pipeline.messages import read_message, write_message
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ from pipeline.data.overview import Bands, LungProfile
 from pipeline.data.splits import list_splits, make_split
 from pipeline.jobs import JobStore
 from pipeline.workspace import InvalidNameError, Workspace
+from tests.dashboard.conftest import html_of, widget
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
@@ -70,14 +70,6 @@ def page(tab: str = "Overview", **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def html_of(app: AppTest) -> str:
-    return "".join(str(part.proto.body) for part in app.get("html"))
-
-
-def widget(app: AppTest, kind: str, key: str) -> Any:
-    return next(each for each in getattr(app, kind) if each.key == key)
 
 
 def test_without_data_the_page_says_how_to_bring_some(own: Workspace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from pipeline.data.decisions import decide, load_decisions
 from pipeline.data.index import build_index, load_index
 from pipeline.jobs import JobStore
 from pipeline.workspace import Workspace
+from tests.dashboard.conftest import html_of, widget
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 
@@ -40,14 +40,6 @@ def page() -> AppTest:
     app.run()
     assert not app.exception and not app.error
     return app
-
-
-def html_of(app: AppTest) -> str:
-    return "".join(str(part.proto.body) for part in app.get("html"))
-
-
-def widget(app: AppTest, kind: str, key: str) -> Any:
-    return next(each for each in getattr(app, kind) if each.key == key)
 
 
 def test_all_slices_of_a_finding_are_decided_of_in_two_clicks_and_taken_back(audited: Workspace) -> None:

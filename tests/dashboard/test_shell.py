@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.widgets import NOTICE
 from pipeline.workspace import Workspace
+from tests.dashboard.conftest import html_of
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 PAGES = ["explore", "preprocess", "train", "evaluate", "predict", "review"]
@@ -21,11 +22,6 @@ def app(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard over an empty workspace."""
     monkeypatch.setenv("HILUM_WORKSPACE", str(workspace.root))
     return AppTest.from_file(str(APP), default_timeout=30)
-
-
-def html_of(app: AppTest) -> str:
-    """Return what the page's HTML parts say."""
-    return "".join(str(part.proto.body) for part in app.get("html"))
 
 
 @pytest.mark.parametrize("name", PAGES)

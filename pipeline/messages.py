@@ -1,4 +1,7 @@
-"""What goes through the pipes between a page and its worker: a JSON document and the bytes of an array."""
+"""What goes through the pipes to a worker process and back: a JSON document and the bytes of an array.
+
+Nothing is ever unpickled.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ _HEAD = struct.Struct("<II")
 def write_message(pipe: BinaryIO, document: dict[str, Any], payload: bytes = b"") -> None:
     """Write one message and flush."""
     text = json.dumps(document).encode("ascii")
-    pipe.write(_HEAD.pack(len(text), len(payload)) + text + payload)
+    pipe.write(_HEAD.pack(len(text), len(payload)) + text)
+    pipe.write(payload)
     pipe.flush()
 
 
