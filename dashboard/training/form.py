@@ -15,7 +15,7 @@ from dashboard.training.data import draw_classes, draw_data, settle_split
 from dashboard.training.learning import draw_optimizer, draw_restraint, draw_run, draw_schedule, draw_stages
 from dashboard.training.model import draw_model, settle_weights
 from dashboard.training.presets import draw_presets
-from dashboard.training.sweeping import draw_sweeps
+from dashboard.training.sweeping import draw_many
 from dashboard.training.words import NAMES, in_words
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.problems import config_problems, weights_problem
@@ -101,12 +101,10 @@ def _draw_launch(config: TrainConfig | None, problems: dict[str, str]) -> None:
         "Train", type="primary", key="train-launch", icon=":material/play_arrow:", width="stretch",
         disabled=bool(problems),
     )  # fmt: skip
-    if config is None or problems:
-        return
-    if pressed:
+    if pressed and config is not None:
         from pipeline.training.launch import launch_training
 
         with widgets.guarded("The training could not be begun."):
             st.session_state["train.follow"] = launch_training(loaders.workspace(), config).id
             st.rerun()
-    draw_sweeps(config)
+    draw_many(None if problems else config)

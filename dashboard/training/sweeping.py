@@ -20,7 +20,7 @@ from pipeline.training.config import TrainConfig
 if TYPE_CHECKING:
     from pipeline.training.sweeps import Kind, TrialPlan
 
-_GB = 2**30
+_GIB = 2**30
 _BUTTONS = {
     "compare": ("Compare all", ":material/compare_arrows:",
                 "Train every architecture with these settings, on this split"),
@@ -31,7 +31,7 @@ _BUTTONS = {
 }  # fmt: skip
 
 
-def draw_sweeps(config: TrainConfig) -> None:
+def draw_many(config: TrainConfig | None) -> None:
     """Draw the buttons that make many trainings of the form's settings, and the dialog that is open."""
     with st.container(horizontal=True, gap="small"):
         for kind, (name, icon, meaning) in _BUTTONS.items():
@@ -45,7 +45,7 @@ def draw_sweeps(config: TrainConfig) -> None:
                 args=(kind,),
             )
     opened = st.session_state.get("train.sweep")
-    if opened is not None:
+    if opened is not None and config is not None:
         {"compare": _compare, "folds": _folds, "search": _search}[opened](config)
 
 
@@ -141,7 +141,7 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
         {"train": problem is None}
         | {column: plan.to_json()[column] for column in columns}
         | {
-            "memory": plan.estimate.memory / _GB,
+            "memory": plan.estimate.memory / _GIB,
             "time": duration(plan.estimate.seconds),
             "parameters": plan.estimate.parameters / 1e6,
             "note": problem or "",
@@ -157,11 +157,11 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
         key=f"train-sweep-{key}-{len(plans)}-{names}",
         hide_index=True,
         disabled=[str(column) for column in table if column != "train"],
-        height=min(38 + 35 * len(table), 420),
+        height="content" if len(table) <= 12 else 420,
         column_config={
             "train": st.column_config.CheckboxColumn("", width=40),
             "image_size": st.column_config.NumberColumn("size", format="%d px"),
-            "memory": st.column_config.NumberColumn(format="%.1f GB"),
+            "memory": st.column_config.NumberColumn(format="%.1f GiB"),
             "parameters": st.column_config.NumberColumn(format="%.1f M"),
             "note": st.column_config.TextColumn("why not", width="medium"),
         },
@@ -174,10 +174,10 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
 
 
 def _say_total(count: int, seconds: float, memory: int, remark: str) -> None:
-    free = planning.free_memory() / _GB
+    free = planning.free_memory() / _GIB
     st.markdown(
         f"**{count}** training{'s' if count != 1 else ''} · about **{duration(seconds)}** in all, {remark} · "
-        f"at most **{memory / _GB:.1f} GB** of {free:.1f} GB free"
+        f"at most **{memory / _GIB:.1f} GiB** of {free:.1f} GiB free"
     )
 
 

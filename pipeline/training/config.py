@@ -282,6 +282,9 @@ def sentence_of(item: Any) -> str:
         return f"there is no key {where!r}.{_guess(key, valid)} The keys are {', '.join(valid)}."
     if item["type"] == "missing":
         return f"{where!r} is missing."
+    if item["type"] in ("int_parsing", "float_parsing", "int_from_float"):
+        kind = "number" if item["type"] == "float_parsing" else "whole number"
+        return f"{where!r} cannot be {item['input']!r}: it is a {kind}."
     if item["type"] == "model_type":
         return f"{where!r} cannot be {item['input']!r} (it holds keys of its own)."
     return f"{where!r} cannot be {item['input']!r} ({item['msg'][:1].lower()}{item['msg'][1:]})."

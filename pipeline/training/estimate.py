@@ -232,6 +232,7 @@ def measured_rate(config: TrainConfig, runs: Iterable[RunInfo]) -> float | None:
         rate = run.metrics.get("images_per_second", 0.0)
         same = run.params.get("architecture") == config.architecture
         same &= run.params.get("unfreeze", "all") == str(config.unfreeze)
+        same &= run.tags.get("demo") != "true"  # trained on another machine
         if rate > 0 and same and run.params.get("head_only") == str(config.head_only):
             return float(rate * (int(run.params["image_size"]) / config.image_size) ** 2)
     return None

@@ -59,7 +59,7 @@ def test_before_the_first_training_the_page_says_how_to_begin(small):
     app = page()
     assert not app.error
     assert "No training yet" in html_of(app)
-    assert any("parameters" in each.value and "GB" in each.value for each in app.caption)
+    assert any("parameters" in each.value and "GiB" in each.value for each in app.caption)
 
 
 def test_train_queues_a_job_with_what_was_chosen(small):

@@ -110,6 +110,15 @@ def test_a_speed_is_taken_only_from_runs_in_which_as_much_learnt():
     assert estimate((run,), unfreeze=2).epoch_seconds == pytest.approx(300 / 20, rel=0.4)
 
 
+def test_the_demo_was_trained_elsewhere_and_tells_nothing_of_this_machine():
+    run = RunInfo(
+        id="1", name="demo", status="finished", created=datetime.now(UTC), artifacts=Path(),
+        params={"architecture": "EfficientNetV2B0", "image_size": "224", "head_only": "False"},
+        metrics={"images_per_second": 10.0}, tags={"demo": "true"},
+    )  # fmt: skip
+    assert not estimate((run,)).measured
+
+
 def test_less_memory_may_be_allowed_than_the_machine_has(monkeypatch):
     monkeypatch.setenv("HILUM_MEMORY_GB", "0.5")
     assert estimate().available == 2**29
