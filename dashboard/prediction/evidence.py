@@ -13,8 +13,9 @@ import numpy as np
 import streamlit as st
 
 from dashboard.prediction.source import Asked
+from pipeline.explanation.checks import Check, MapInQuestion
 from pipeline.explanation.probe import Probe
-from pipeline.explanation.report_card import Check, MapInQuestion, ReportCard
+from pipeline.explanation.report_card import ReportCard
 from pipeline.explanation.task import BackgroundTask
 from pipeline.inference.prediction import Prediction
 from pipeline.progress import Progress, section

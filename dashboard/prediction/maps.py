@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import widgets
 from dashboard.loaders import pictures
@@ -101,13 +102,17 @@ def draw_controls(prediction: Prediction) -> Shown:
     return Shown(str(label), method, has_sign and signed == BOTH, scale == OWN, str(beside))
 
 
-def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
-    """Draw the slice and, where `shown` asks for them, its maps with what they mean."""
+def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> DeltaGenerator:
+    """Draw the slice and, where `shown` asks for them, its maps with what they mean.
+
+    Returns:
+        The place right below the pictures, for what is to be said of the maps.
+    """
     prediction = asked.prediction
     base = _base(prediction)
     lungs = _lungs(prediction) if shown is not None else []  # a picture that was refused has none
     panels = [Panel([base], title="Slice", outlines=lungs, **pictures.placement(prediction.image))]
-    above, below = st.container(), st.container()
+    above, between, below = st.container(), st.container(), st.container()
     if shown is not None:
         with below:  # where a map that is being computed says so: what is above stays in its place
             panels += [_map_panel(run, asked, shown, choice, base) for choice in shown.choices(prediction)]
@@ -117,6 +122,7 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
     with above:
         height = HEIGHT if len(panels) < 3 else HEIGHT_OF_THREE
         viewer(panels, key="predict-viewer", subject=asked.subject, height=height)
+    return between
 
 
 def shown_values(run: RunInfo, asked: Asked, shown: Shown) -> np.ndarray | None:

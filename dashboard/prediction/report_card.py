@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import widgets
 from dashboard.charts.maps import plot_faithfulness
@@ -15,12 +16,12 @@ from dashboard.prediction.evidence import Evidence, evidence_of
 from dashboard.prediction.maps import Shown, shown_values
 from dashboard.prediction.source import Asked
 from dashboard.widgets.parts import Tone
+from pipeline.explanation.checks import Check
 from pipeline.explanation.methods import METHODS, SIGNED
 from pipeline.explanation.report_card import (
     CAUTION,
     NOTHING_AGAINST,
     RELY_NOT,
-    Check,
     ReportCard,
     refused_card,
 )
@@ -33,38 +34,42 @@ TONES: dict[str, Tone] = {RELY_NOT: "bad", CAUTION: "warn", NOTHING_AGAINST: "go
 LEVELS = {"good": "passed", "doubt": "doubtful", "bad": "failed", "unknown": "could not be made"}
 
 
-def draw_report_card(run: RunInfo, asked: Asked, shown: Shown) -> None:
-    """Draw the report card of the map of the chosen class, or how far it is."""
+def draw_report_card(run: RunInfo, asked: Asked, shown: Shown, slot: DeltaGenerator) -> None:
+    """Draw the verdict on the chosen map into `slot`, or how far it is, and its evidence here."""
     st.html(Path(__file__).with_suffix(".css"))
     evidence = evidence_of(run, asked)
-    with widgets.panel(
-        "How far can this map be trusted?",
-        f"{METHODS[shown.method].title} of {shown.label}, this slice, this model",
-        key="predict-card",
-    ):
-        values = shown_values(run, asked, shown)
-        if values is not None:
-            _draw_checked(evidence, asked, shown, values)
-        elif shown.method in SIGNED:
+    values = shown_values(run, asked, shown)
+    with slot:
+        card = _card(evidence, asked, shown, values)
+        if card is not None:
+            widgets.callout(card.because, tone=TONES[card.verdict], title=card.sentence)
+    if card is not None and card.checks:
+        with widgets.panel(
+            "How far can this map be trusted?",
+            f"{METHODS[shown.method].title} of {shown.label} on this slice; not whether the model is right",
+            key="predict-card",
+        ):
+            _draw_evidence(card)
+
+
+def _card(evidence: Evidence, asked: Asked, shown: Shown, values: np.ndarray | None) -> ReportCard | None:
+    """Return the report card; None, drawing how far it is, while it is worked out."""
+    if values is None:
+        if shown.method in SIGNED:
             evidence.gather()
             _draw_waiting(evidence, for_map=True)
-        else:
-            st.html('<div class="p-gate" data-known="false">It is checked once the map is there.</div>')
-
-
-def _draw_checked(evidence: Evidence, asked: Asked, shown: Shown, values: np.ndarray) -> None:
+        return None
     key = (shown.method, shown.label)
     question = question_of(asked.prediction, shown.label, method=shown.method, values=values)
     if question.refusal:
-        _draw_card(refused_card(question.refusal))
-    elif key in evidence.cards:
-        _draw_card(evidence.cards[key])
-    else:
+        return refused_card(question.refusal)
+    if key not in evidence.cards:
         if evidence.probe is None:
             evidence.gather()
         else:
             evidence.answer(key, question)
         _draw_waiting(evidence)
+    return evidence.cards.get(key)
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -83,16 +88,10 @@ def _draw_waiting(evidence: Evidence, *, for_map: bool = False) -> None:
             st.rerun()
 
 
-def _draw_card(card: ReportCard) -> None:
-    widgets.callout(card.because, tone=TONES[card.verdict], title=card.sentence)
-    if not card.checks:
-        return
-    table, figure = st.columns([62, 38], gap="medium", vertical_alignment="center")
-    with table:
-        st.html(f'<div class="p-card">{"".join(_row(check) for check in card.checks)}</div>')
+def _draw_evidence(card: ReportCard) -> None:
+    st.html(f'<div class="p-card">{"".join(_row(check) for check in card.checks)}</div>')
     if card.faithfulness is not None:
-        with figure:
-            widgets.chart(plot_faithfulness(card.faithfulness), key="predict-card-curves", height=240)
+        widgets.chart(plot_faithfulness(card.faithfulness), key="predict-card-curves", height=230)
 
 
 def _row(check: Check) -> str:

@@ -36,9 +36,9 @@ if asked is None:
 shown = draw_controls(asked.prediction) if is_shown(asked) else None
 picture, side = st.columns([73, 27], gap="medium")
 with picture, widgets.guarded("The maps could not be drawn."):
-    draw_maps(run, asked, shown)
+    below = draw_maps(run, asked, shown)
     if shown is not None:
-        draw_report_card(run, asked, shown)
+        draw_report_card(run, asked, shown, below)
 with side:
     draw_opinion(run, asked)
     with widgets.guarded("The answer could not be prepared for saving."):

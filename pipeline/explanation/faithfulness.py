@@ -60,6 +60,11 @@ class Faithfulness:
         return int((self.insertion.random_areas < self.insertion.area).sum())
 
     @property
+    def drop(self) -> float:
+        """What the margin loses when everything is hidden."""
+        return float(self.deletion.margins[0] - self.deletion.margins[-1])
+
+    @property
     def orders(self) -> int:
         """How many random orders there were."""
         return len(self.deletion.random)

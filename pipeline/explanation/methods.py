@@ -37,8 +37,8 @@ _ROWS = (
     Method(
         OCCLUSION,
         "Occlusion",
-        "What the margin loses when a patch is hidden: inside the lungs behind their median grey, elsewhere "
-        "behind a strong blur. No gradient, coarse, some 50 passes.",
+        "What the margin loses when a patch is hidden: inside the lungs behind the grey of healthy lung, "
+        "elsewhere behind air. No gradient, coarse, some 60 passes.",
         in_worker=False,
     ),
     Method(

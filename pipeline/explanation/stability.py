@@ -34,10 +34,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float | None:
     >>> round(rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 9.0])), 6)
     1.0
     """
-    ranks = [_ranks(values.ravel()) for values in (one, other)]
-    if any(len(set(rank)) < 2 for rank in ranks):
+    return correlation(_ranks(one.ravel()), _ranks(other.ravel()))
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
+    """Return Pearson's correlation of two maps' values; None where one of them is constant."""
+    if any(values.size < 2 or np.ptp(values) == 0 for values in (one, other)):
         return None
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

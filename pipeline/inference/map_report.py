@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 
 from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.explanation.checks import MapInQuestion
 from pipeline.explanation.closed_form import margin_contrast
 from pipeline.explanation.methods import DEFAULT
 from pipeline.explanation.occlusion import Patches
 from pipeline.explanation.probe import probe_slice
-from pipeline.explanation.report_card import MapInQuestion, ReportCard, make_report_card, refused_card
+from pipeline.explanation.report_card import ReportCard, make_report_card, refused_card
 from pipeline.inference.prediction import Prediction
 from pipeline.inference.randomized import map_check
 from pipeline.progress import Progress, no_progress, section
@@ -45,13 +46,14 @@ def question_of(
         method: how it was made.
         values: float (h, w) over the network's field; None is the exact map.
     """
-    if values is None:
-        values = prediction.heatmap_of(label, against=against).values
+    exact = prediction.heatmap_of(label, against=against).values
+    values = exact if values is None else values
     believed = prediction.preprocessed.verdict.plausible
     return MapInQuestion(
         values=values,
         contrast=contrast_of(prediction, label, against),
-        is_exact=method == DEFAULT,
+        method=method,
+        exact=exact,
         on_slice=prediction.on_slice(values),
         lung_mask=prediction.preprocessed.lung_mask if believed else None,
         lungs_matter=label != NON_INFORMATIVE,

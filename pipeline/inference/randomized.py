@@ -1,9 +1,9 @@
-"""Does a model's map depend on what the model learned? Its maps before and after its weights are shuffled.
+"""Does a model's map depend on what the model learned? Its maps before and after its weights are randomised.
 
 The check of Adebayo et al. (Sanity checks for saliency maps, NeurIPS 2018), from the top down: first the
-head's weights, then those of the upper half of the network too, then all. Shuffling within each layer keeps
-its weights' distribution, so that the signal neither dies nor explodes. It is made once for a run and kept
-beside its engine.
+head's weights are drawn anew, then those of the upper half of the network are shuffled too, then all.
+Shuffling within each layer keeps its weights' distribution, so that the signal neither dies nor explodes. It
+is made once for a run and kept beside its engine.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.data.phantom import generate_patient
 from pipeline.data.slice_image import SliceImage
+from pipeline.explanation.checks import Check, randomized_check
 from pipeline.explanation.closed_form import CamWeights, closed_form_cam
-from pipeline.explanation.report_card import Check, randomized_check
 from pipeline.explanation.stability import rank_correlation
 from pipeline.inference.engine import Engine, compile_network, infer, read_network
 from pipeline.inference.runtime import load_openvino
@@ -29,6 +29,7 @@ from pipeline.progress import Progress, no_progress
 from pipeline.workspace import atomic_write_text, read_json
 
 FILE = "map-check.json"
+VERSION = 1  # of how it is made: a check made otherwise is made anew
 SEEDS = range(3000, 3004)
 LEVELS = {"the head": 0.0, "the upper half too": 0.5, "all layers": 1.0}
 _LOCK = threading.Lock()  # one check at a time: two pages may ask for the same
@@ -45,6 +46,7 @@ class MapCheck(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    version: int = VERSION
     model_sha256: str
     correlations: dict[str, float]
     basis: str
@@ -74,7 +76,7 @@ def _load(path: Path, model_sha256: str) -> MapCheck | None:
         found = MapCheck.model_validate(read_json(path))
     except (OSError, ValueError, ValidationError):
         return None  # not there, or damaged: it is made anew
-    return found if found.model_sha256 == model_sha256 else None
+    return found if (found.version, found.model_sha256) == (VERSION, model_sha256) else None
 
 
 def _measure(engine: Engine, progress: Progress) -> MapCheck:
@@ -126,8 +128,9 @@ def shuffled(engine: Engine, *, share: float, seed: int = 0) -> tuple[Any, CamWe
         What `Engine.run` is to the engine, and the head.
     """
     rng = np.random.default_rng(seed)
-    weights = rng.permuted(engine.cam.weights, axis=0)
-    cam = CamWeights(weights, engine.cam.constants)
+    # Shuffled weights would keep their mean, and with it a map of where the network is active at all.
+    drawn = rng.normal(0, engine.cam.weights.std(), engine.cam.weights.shape)
+    cam = CamWeights(drawn.astype(np.float32), engine.cam.constants)
     if share == 0:
         return engine.run, cam
     network = read_network(engine.folder, engine.facts, 1)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import loaders
-from dashboard.prediction import background, maps
+from dashboard.prediction import background, evidence, maps
 from dashboard.widgets import NOTICE
 from pipeline.data.index import build_index, load_index
 from pipeline.data.phantom.dicom_series import encode_dicom
@@ -39,6 +41,7 @@ APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 FOLDERS = ("NiCT", "pCT", "pCT", "nCT", "nCT", "NiCT")
 PART_OF_PLACE = {1: "train", 3: "test"}  # of the patient's slices; the model was made without the others
 SCORES = "Score (uncalibrated)"
+REFUSED_KINDS = {"Page (PDF)", "Page (PNG)", "Answer (JSON)", "Bundle (ZIP)"}
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +65,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture
-def page(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def page(home: Workspace, _idle: None, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The page, opened on the data set."""
     monkeypatch.setenv("HILUM_WORKSPACE", str(home.root))
     return open_page()
+
+
+class Idle:
+    """A background task that never comes to its work: most tests are not about the map's report card."""
+
+    share, message, done = 0.25, "at work", False
+
+    def __init__(self, work: Any) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+@pytest.fixture
+def _idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "BackgroundTask", Idle)
 
 
 @pytest.fixture
@@ -84,11 +104,11 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[list[maps.Panel]]:
 
 @pytest.fixture
 def saved(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the page's download buttons would save, by label."""
+    """What the page's download buttons would save, by their key."""
     offered: dict[str, Any] = {}
 
     def download_button(label: str, data: Any, **options: Any) -> bool:
-        offered[label] = data
+        offered[options["key"]] = data
         return False
 
     monkeypatch.setattr(st, "download_button", download_button)
@@ -142,6 +162,18 @@ def upload(app: AppTest, name: str, data: bytes) -> AppTest:
 
 def png(image: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def take(app: AppTest, saved: dict[str, Any], kind: str) -> bytes:
+    """Choose a kind of file in the menu and return what would be saved."""
+    app.session_state["predict.save"] = kind
+    calm(app.run())
+    return bytes(saved["predict-download"])
+
+
+def kinds(app: AppTest) -> set[str]:
+    """Return the kinds of files that the menu offers."""
+    return set(app.pills(key="predict.save").options)
 
 
 def photo() -> np.ndarray:
@@ -222,7 +254,7 @@ def test_the_map_of_another_class_can_be_chosen(page: AppTest, shown: list[list[
 
 
 def test_the_rival_stands_beside_it_on_the_same_scale(page: AppTest, shown: list[list[maps.Panel]]) -> None:
-    calm(page.toggle(key="predict.rival").set_value(True).run())
+    calm(page.selectbox(key="predict.beside").select(maps.RIVAL).run())
     panels = shown[0]
     assert len(panels) == 3 and titles(panels)[1] != titles(panels)[2]
     heats = [panel.layers[1] for panel in panels[1:]]
@@ -357,23 +389,22 @@ def test_no_chest_slice_gets_a_reason_and_no_probabilities(
     assert "Not taken for a chest CT slice" in said and reason in said
     assert "The model says" not in said and "p-score" not in said
     assert not shown[-1][0].outlines, "no lungs are drawn into what is no chest"
-    assert "What the network saw" not in said and "Map as PNG" not in saved
+    assert "What the network saw" not in said and kinds(page) == REFUSED_KINDS
 
 
-def test_the_gate_can_be_overridden_for_one_slice(page: AppTest, saved: dict[str, Any]) -> None:
+def test_the_gate_can_be_overridden_for_one_slice(page: AppTest) -> None:
     calm(upload(page, "picture.png", png(photo())))
     override = next(toggle for toggle in page.toggle if toggle.label.startswith("It is one"))
     calm(override.set_value(True).run())
     said = words(page)
     assert SCORES in said and "Not taken for a chest CT slice" in said, "the warning stays"
-    assert "means nothing" in said and "Map as PNG" in saved
+    assert "means nothing" in said and kinds(page) > REFUSED_KINDS
     calm(upload(page, "other.png", png(np.flipud(photo()))))
     assert SCORES not in words(page), "another picture is asked about anew"
 
 
 def test_the_map_is_saved_with_the_notice(page: AppTest, saved: dict[str, Any]) -> None:
-    calm(page.run())
-    picture = cv2.imdecode(np.frombuffer(saved["Map as PNG"](), np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(take(page, saved, "map"), np.uint8), cv2.IMREAD_COLOR)
     notice = np.zeros((16, picture.shape[1], 3), np.uint8)
     cv2.putText(notice, NOTICE, (14, 10), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (222, 215, 210), 1, cv2.LINE_AA)
     assert picture.shape == (512 + 64, 512, 3)
@@ -381,11 +412,44 @@ def test_the_map_is_saved_with_the_notice(page: AppTest, saved: dict[str, Any]) 
 
 
 def test_the_answer_is_saved_with_the_notice(page: AppTest, saved: dict[str, Any]) -> None:
-    calm(page.run())
-    answer = json.load(io.BytesIO(saved["Answer as JSON"]()))
+    answer = json.loads(take(page, saved, "json"))
     assert answer["notice"] == NOTICE and answer["status"] == "ok" and not answer["calibrated"]
     assert set(answer["probabilities"]) == set(families.CLASSES)
     assert answer["label"] in words(page)
+
+
+def test_nothing_is_made_before_a_kind_is_chosen(page: AppTest, saved: dict[str, Any]) -> None:
+    calm(page.run())
+    assert not saved and "predict.saved" not in page.session_state
+
+
+def test_a_file_is_made_once_and_anew_for_another_slice(page: AppTest, saved: dict[str, Any]) -> None:
+    first = take(page, saved, "pdf")
+    assert first.startswith(b"%PDF") and take(page, saved, "pdf") == first, "the date would differ"
+    other = "nCT" if "pCT" in words(page) else "pCT"
+    choose(page, other, 3 if other == "nCT" else 1)
+    assert bytes(saved["predict-download"]) != first
+
+
+def test_a_bundle_holds_pixels_only_where_they_are_asked_for(page: AppTest, saved: dict[str, Any]) -> None:
+    def members() -> set[str]:
+        return set(zipfile.ZipFile(io.BytesIO(take(page, saved, "bundle"))).namelist())
+
+    assert members() == {"answer.json", "heatmap.npy"}
+    page.toggle(key="predict.save.pixels").set_value(True)
+    assert members() == {"answer.json", "heatmap.npy", "slice.npy"}
+
+
+def test_dicom_of_an_upload_names_its_patient_only_where_asked(page: AppTest, saved: dict[str, Any]) -> None:
+    calm(upload(page, "1.2.840.dcm", encode_dicom(patient(1007)[3], instance=1)))
+    patients = []
+    for keep in (False, True):
+        take(page, saved, "dicom")
+        page.toggle(key="predict.save.identifiers").set_value(keep)
+        with zipfile.ZipFile(io.BytesIO(take(page, saved, "dicom"))) as archive:
+            assert sorted(archive.namelist()) == ["1.2.840-map.dcm", "1.2.840-report.dcm"]
+            patients.append(str(pydicom.dcmread(io.BytesIO(archive.read("1.2.840-map.dcm"))).PatientID))
+    assert patients[0].startswith("P-") and patients[1] == patient(1007)[3].patient_id
 
 
 @pytest.fixture
@@ -442,6 +506,5 @@ def test_an_override_is_recorded_without_the_files_name(page: AppTest, home: Wor
 
 def test_averaging_is_said_beside_the_score(page: AppTest, saved: dict[str, Any]) -> None:
     page.session_state["predict.views"] = True
-    calm(page.run())
-    assert json.load(io.BytesIO(saved["Answer as JSON"]()))["averaging"]["views"] == 8
+    assert json.loads(take(page, saved, "json"))["averaging"]["views"] == 8
     assert "averaged over 8 slightly moved copies" in words(page) or "non-informative" in answer_of(page)

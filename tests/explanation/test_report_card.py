@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.explanation.checks import MapInQuestion, randomized_check
 from pipeline.explanation.closed_form import margin_contrast
 from pipeline.explanation.faithfulness import ORDERS, STEPS
+from pipeline.explanation.methods import DEFAULT, OCCLUSION
 from pipeline.explanation.occlusion import Patches
 from pipeline.explanation.probe import probe_slice
 from pipeline.explanation.report_card import (
@@ -14,9 +16,7 @@ from pipeline.explanation.report_card import (
     NOTHING_AGAINST,
     RELY_NOT,
     VERDICTS,
-    MapInQuestion,
     make_report_card,
-    randomized_check,
 )
 from pipeline.explanation.stability import perturbed, rank_correlation
 from pipeline.progress import JobStopped
@@ -27,7 +27,7 @@ CONTRAST = margin_contrast(3, 0)
 
 @pytest.fixture(scope="module")
 def network():
-    return ToyNetwork(np.random.default_rng(1).normal(size=(CELLS, CELLS)))
+    return ToyNetwork(np.random.default_rng(1).normal(0.5, 1, size=(CELLS, CELLS)))
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,10 @@ def probe(network, patches):
 
 
 def question(values, **changes):
-    """A map whose lungs are the whole slice."""
-    lungs = np.ones((SIZE, SIZE), np.uint8)
+    """A map whose lungs are where it is hottest."""
     on_slice = np.kron(values, np.ones((SIZE // CELLS, SIZE // CELLS)))
-    return replace(MapInQuestion(values, CONTRAST, True, on_slice, lungs), **changes)
+    lungs = (on_slice >= np.quantile(values, 0.7)).astype(np.uint8)
+    return replace(MapInQuestion(values, CONTRAST, DEFAULT, values, on_slice, lungs), **changes)
 
 
 def levels(card):
@@ -98,8 +98,8 @@ def test_a_refused_slice_is_called_so(network, patches, probe):
 def test_a_network_that_does_not_look_at_the_slice_is_found_out(patches):
     blind = ToyNetwork(works=False)
     card = make_report_card(blind, probe_slice(blind, patches), question(patches.image[::8, ::8, 0]))
-    assert card.verdict == RELY_NOT
-    assert levels(card)["deletion"] == "bad" and levels(card)["agreement"] == "unknown"
+    assert levels(card)["deletion"] == levels(card)["agreement"] == "unknown"
+    assert levels(card)["stability"] == "unknown" and card.verdict != NOTHING_AGAINST
 
 
 def test_heat_outside_the_lungs_asks_for_caution_or_worse(network, patches, probe):
@@ -119,8 +119,15 @@ def test_heat_outside_the_lungs_asks_for_caution_or_worse(network, patches, prob
 
 
 def test_stability_of_other_methods_is_not_claimed(network, patches, probe):
-    card = make_report_card(network, probe, question(toy_map(network, patches), is_exact=False))
+    card = make_report_card(network, probe, question(toy_map(network, patches), method="layer-cam"))
     assert levels(card)["stability"] == "unknown"
+
+
+def test_occlusion_is_compared_with_the_exact_map_and_not_with_itself(network, patches, probe):
+    exact = toy_map(network, patches)
+    card = make_report_card(network, probe, question(exact, method=OCCLUSION, exact=-exact))
+    (agreement,) = (check for check in card.checks if check.key == "agreement")
+    assert agreement.level == "bad" and "exact map" in agreement.title
 
 
 def test_weights_that_do_not_matter_are_found_out(network, patches, probe):
@@ -177,5 +184,5 @@ def test_rank_correlation_is_spearmans():
 
 def test_an_emptied_slice_without_anything_to_hide_is_no_error(network):
     blank = Patches(np.zeros((SIZE, SIZE, 1), np.float32), np.zeros((SIZE, SIZE, 1), np.float32), CELLS)
-    card = make_report_card(network, probe_slice(network, blank), question(np.eye(CELLS)))
-    assert card.verdict == RELY_NOT
+    card = make_report_card(network, probe_slice(network, blank), question(np.eye(CELLS), lung_mask=None))
+    assert card.verdict == CAUTION and "Nothing can be told" in card.because

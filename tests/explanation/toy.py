@@ -8,11 +8,11 @@ from pipeline.explanation.closed_form import CamWeights
 from pipeline.explanation.occlusion import Patches
 from pipeline.inference.engine import Outputs
 
-SIZE, CELLS = 64, 8
+SIZE, CELLS, GAIN = 64, 8, 10.0
 
 
 class ToyNetwork:
-    """Logit 0 is the mean brightness of the cells times `weights`; logits 1 and 2 stay 0.
+    """Logit 0 is GAIN times the mean brightness of the cells times `weights`; logits 1 and 2 stay 0.
 
     `works` False makes a network that answers without looking.
     """
@@ -20,7 +20,7 @@ class ToyNetwork:
     def __init__(self, weights: np.ndarray | None = None, *, works: bool = True) -> None:
         self.weights = np.ones((CELLS, CELLS)) if weights is None else weights
         self.works = works
-        self.cam = CamWeights(np.array([[1.0, 0.0, 0.0]], np.float32), np.zeros(3, np.float32))
+        self.cam = CamWeights(np.array([[GAIN, 0.0, 0.0]], np.float32), np.zeros(3, np.float32))
         self.asked = 0
 
     def run(self, batch: np.ndarray) -> Outputs:
@@ -42,5 +42,5 @@ def spotted(*, seed: int = 0) -> Patches:
 
 def toy_map(network: ToyNetwork, patches: Patches) -> np.ndarray:
     """The exact map of class 0 over the others, (CELLS, CELLS)."""
-    values: np.ndarray = network.run(patches.image[None]).features[0, ..., 0] / CELLS**2
+    values: np.ndarray = network.run(patches.image[None]).features[0, ..., 0] * GAIN / CELLS**2
     return values
