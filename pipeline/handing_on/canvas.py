@@ -177,6 +177,15 @@ class PictureCanvas:
         return file.getvalue()
 
 
+def shortened(canvas: Canvas, text: str, *, size: float, width: float, bold: bool = False) -> str:
+    """Return as much of a text as fits into one line, with dots where it was cut."""
+    if canvas.width(text, size=size, bold=bold) <= width:
+        return text
+    while text and canvas.width(f"{text}...", size=size, bold=bold) > width:
+        text = text[:-1]
+    return f"{text.rstrip()}..."
+
+
 def broken_lines(
     canvas: Canvas, text: str, *, size: float, width: float, bold: bool = False
 ) -> Iterator[str]:
