@@ -58,13 +58,11 @@ def plan_folds(base: TrainConfig) -> list[TrialPlan]:
     return sweeps.plan_folds(workspace(), base)
 
 
-def trial_problem(plan: TrialPlan) -> str | None:
-    """Return why a training of a sweep had better not begin on this machine, None where it may."""
+def has_first_weights(plan: TrialPlan) -> bool:
+    """Return whether the first weights of a training of a sweep can be had."""
     from pipeline.training.problems import weights_problem
 
-    if not plan.fits:
-        return "too little memory"
-    return weights_problem(workspace(), plan.config)
+    return weights_problem(workspace(), plan.config) is None
 
 
 def free_memory() -> int:
