@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -39,7 +38,9 @@ def runs_with_weights() -> list[RunInfo]:
 
 def first_preset() -> str:
     """Return the preset that suits this machine: one with a GPU, or one without."""
-    return "standard" if Path("/proc/driver/nvidia").exists() else "small-machine"
+    from pipeline.training.devices import gpu_memory
+
+    return "standard" if gpu_memory() is not None else "small-machine"
 
 
 def plan_architectures(

@@ -12,7 +12,7 @@ from dashboard.training import session
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
 from pipeline.training.estimate import Estimate, estimate_training
-from pipeline.training.memory import MemoryPlan, memory_offer, plan_for
+from pipeline.training.memory import MemoryPlan, memory_offer, plan_here
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def cost_of(config: TrainConfig) -> Cost:
         val_slices=counts["val"]["slices"],
         runs=[run for run in loaders.runs() if run.status == "finished"],
     )
-    return Cost(estimate, plan_for(estimate.available, config))
+    return Cost(estimate, plan_here(config))
 
 
 def draw_cost(config: TrainConfig) -> None:

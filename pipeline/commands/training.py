@@ -76,10 +76,9 @@ def train(
 
 def _tell_memory(config: TrainConfig) -> None:
     """Say what would fit, where the training is likely not to."""
-    from pipeline.training.estimate import available_memory
-    from pipeline.training.memory import plan_for
+    from pipeline.training.memory import plan_here
 
-    plan = plan_for(available_memory(), config)
+    plan = plan_here(config)
     if plan.config != config or not plan.fits:
         typer.echo(plan.sentence, err=True)
 

@@ -243,6 +243,12 @@ def test_folds_are_made_where_there_are_none_and_each_is_trained(small):
     button(app, "train-queue-folds").click().run()
     (sweep,) = list_sweeps(small)
     assert [trial["fold"] for trial in sweep.trials] == [0, 1, 2]
+    before = len(JobStore(small).list("train"))
+    app.selectbox(key="train.fold").set_value(1).run()
+    button(app, "train-launch").click().run()
+    jobs = JobStore(small).list("train")
+    assert len(jobs) == before + 1
+    assert read_json(Path(jobs[0].argv[2]))["fold"] == 1
 
 
 def test_a_search_is_queued_with_its_ranges(small):
