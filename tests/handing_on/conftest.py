@@ -21,8 +21,12 @@ from tests.inference.conftest import as_grey, patient, write_png
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace with the data set `wards` (two slices) and the run `small`."""
-    folder = tmp_path_factory.mktemp("handing-on")
+    """A workspace with the data set `wards` and the run `small`."""
+    return make_home(tmp_path_factory.mktemp("handing-on"))
+
+
+def make_home(folder: Path) -> Workspace:
+    """Make a workspace with three slices, indexed as `wards`, and the run `small`."""
     for place in (1, 3):
         write_png(folder / "slices" / "pCT" / f"pCT{place}.png", as_grey(patient()[place]).image)
     (folder / "slices" / "Mustermann.dcm").write_bytes(encode_dicom(patient(1007)[3], instance=1))
