@@ -36,6 +36,13 @@ def runs_with_weights() -> list[RunInfo]:
     return [run for run in RunStore(workspace()).list() if (run.artifacts / BEST).is_file()]
 
 
+def is_run(text: str) -> bool:
+    """Return whether a run of this workspace has this id, or an id that begins so, or this name."""
+    from pipeline.runs import RunStore
+
+    return any(run.name == text or run.id.startswith(text) for run in RunStore(workspace()).list())
+
+
 def first_preset() -> str:
     """Return the preset that suits this machine: one with a GPU, or one without."""
     from pipeline.training.devices import gpu_memory

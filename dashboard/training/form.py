@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,15 +17,13 @@ from dashboard.training.learning import draw_optimizer, draw_restraint, draw_run
 from dashboard.training.model import draw_model, settle_weights
 from dashboard.training.presets import draw_presets
 from dashboard.training.sweeping import draw_many
-from dashboard.training.words import NAMES, in_words
+from dashboard.training.words import in_words
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.problems import config_problems, weights_problem
 
 if TYPE_CHECKING:
     from pipeline.data.datasets import DatasetInfo
     from pipeline.runs import RunInfo
-
-MONITORS = NAMES["monitor"]
 
 
 @st.fragment
@@ -96,7 +95,7 @@ def _draw_launch(config: TrainConfig | None, problems: dict[str, str]) -> None:
     if config is not None:
         draw_cost(config)
     for sentence in problems.values():
-        st.caption(f":material/error: {in_words(sentence)}")
+        st.html(f'<div class="t-problem">{html.escape(in_words(sentence))}</div>')
     pressed = st.button(
         "Train", type="primary", key="train-launch", icon=":material/play_arrow:", width="stretch",
         disabled=bool(problems),

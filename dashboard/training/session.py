@@ -105,7 +105,7 @@ def take_preset(name: str) -> None:
     """Set everything that a preset speaks of; data, seed and name stay."""
     chosen = flat(preset_config(name))
     settings = {field: value for field, value in chosen.items() if field not in _NOT_OF_PRESETS}
-    take(settings, reason=f"preset {name}")
+    take(settings, reason="no preset" if name == NO_PRESET else f"preset {name}")
 
 
 def undo() -> None:

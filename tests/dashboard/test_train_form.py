@@ -125,6 +125,9 @@ def test_weights_that_cannot_be_had_are_said_by_their_field(small):
     assert button(app, "train-launch").disabled
     app.selectbox(key="train.weights").set_value("run").run()
     assert "No run of EfficientNetV2B0 has weights yet" in html_of(app)
+    app.session_state["train.from_run"] = "gone"
+    app.run()
+    assert "not in this workspace" in html_of(app)
     app.selectbox(key="train.weights").set_value("imagenet").run()
     assert "network" in said(app)
     assert not button(app, "train-launch").disabled
