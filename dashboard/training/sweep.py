@@ -31,7 +31,7 @@ def draw_sweeps() -> None:
                 "Sweep",
                 list(sweeps),
                 format_func=lambda key: _named(sweeps[key]),
-                key="train.sweep",
+                key="train.sweep_shown",
                 width=340,
             )
             sweep = sweeps[str(chosen)]
