@@ -6,11 +6,13 @@ in a private folder of the workspace's scratch while the session looks at it, an
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _KEPT = 12  # answered series of the workspace; a session's own: a quarter of that
 _SESSION, _SPOOL = "predict.series.works", "predict.series.spool"
 _FOLDER = "series-"
+END_SECONDS = 10.0  # a slice takes a tenth of one, and its file at most 8
 
 
 class SeriesFaultError(HilumError):
@@ -55,6 +58,7 @@ class SeriesWork:
         # A daemon: a series on its way must not keep the dashboard from ending.
         self._thread = threading.Thread(target=self._run, args=(run, key), daemon=True)
         self._thread.start()
+        _ALL.add(self)
 
     @property
     def total(self) -> int:
@@ -74,6 +78,11 @@ class SeriesWork:
     def stop(self) -> None:
         """Give it up after the slice at hand."""
         self._stopping.set()
+
+    def end(self) -> None:
+        """Give it up and wait until the slice at hand is through."""
+        self.stop()
+        self._thread.join(END_SECONDS)
 
     @cached_property
     def case(self) -> Case:
@@ -162,8 +171,9 @@ class Spool:
 
         self.ids = tuple(file.file_id for file in files)
         sweep(home)
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", dir=home.scratch)
-        folder, digest = Path(self._folder.name), hashlib.sha256()
+        folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=home.scratch))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # at the process's end too
+        digest = hashlib.sha256()
         for number, file in enumerate(files):
             digest.update(file.getbuffer())
             (folder / _file_name(folder, file.name, number)).write_bytes(file.getbuffer())
@@ -215,6 +225,14 @@ def _work(
 
 
 _LOCK = threading.Lock()
+_ALL: weakref.WeakSet[SeriesWork] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Let no thread be inside the network's library when Python takes it down."""
+    for work in list(_ALL):
+        work.end()
 
 
 @st.cache_resource(show_spinner=False)
