@@ -55,6 +55,10 @@ class ReportCard:
         """The verdict in words."""
         return VERDICTS[self.verdict]
 
+    def with_check(self, check: Check) -> ReportCard:
+        """Return the card with one more check; a card without any stays as it is."""
+        return judged([*self.checks, check], self.faithfulness) if self.checks else self
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         checks = [asdict(check) for check in self.checks]
