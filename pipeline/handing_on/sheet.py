@@ -86,7 +86,7 @@ def draw_sheet(
     )
     right = _draw_limits(canvas, prediction, y, shown=shown)
     y = _draw_rule(canvas, max(left, right) + 4)
-    _draw_origin(canvas, prediction, run, made, y)
+    _draw_origin(canvas, prediction, run, y)
     _draw_foot(canvas)
 
 
@@ -186,7 +186,7 @@ def _limits(prediction: Prediction, *, shown: bool) -> Iterator[tuple[str, str, 
     yield "Is it a chest CT slice?", passed, f"{distance_words(prediction)}."
 
 
-def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, made: datetime, y: float) -> None:
+def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, y: float) -> None:
     canvas.text(_LEFT, y + 8, "Where it comes from", size=9, color=_INK, bold=True)
     y += 22
     for title, said in origin(prediction, run):

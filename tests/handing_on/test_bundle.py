@@ -120,7 +120,7 @@ HOSTILE: dict[str, tuple[Callable[[Members], bytes], str]] = {
     "deep JSON": (lambda m: packed(m | {"answer.json": b"[" * 10**6}), "answer.json"),
     "NaN": (lambda m: edited(m, answer={"heatmap_limit": float("nan")}), "answer.json is not as it must be"),
     "unknown key": (lambda m: edited(m, command="rm"), "at command"),
-    "other format": (lambda m: edited(m, format=99), "has format 99"),
+    "other format": (lambda m: edited(m, format=99, new="key"), "has format 99"),
     "terminal": (lambda m: edited(m, notice="\x1b[2J"), "a terminal would obey"),
     "no ZIP": (lambda m: b"PK\x03\x04" + bytes(400), "no ZIP archive"),
     "empty": (lambda m: b"", "no ZIP archive"),
