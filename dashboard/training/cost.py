@@ -22,6 +22,15 @@ class Cost:
     estimate: Estimate
     plan: MemoryPlan
 
+    @property
+    def verdict(self) -> str:
+        """What to say where it does not fit, or leaves other programs too little."""
+        return (
+            "This fits this machine barely, if at all."
+            if self.estimate.fits
+            else "This does not fit this machine."
+        )
+
 
 def cost_of(config: TrainConfig) -> Cost:
     """Estimate the training of `config`, whose split exists."""
@@ -51,7 +60,7 @@ def draw_cost(config: TrainConfig) -> None:
         f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it.",
     )
     if cost.plan.config != config or not cost.plan.fits:
-        offer(cost.plan, title="This does not fit this machine.", key="train-fit")
+        offer(cost.plan, title=cost.verdict, key="train-fit")
 
 
 def draw_shortage(runs: list[RunInfo]) -> None:
@@ -82,7 +91,7 @@ def duration(seconds: float) -> str:
     if minutes < 90:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 36 else f"{hours // 24} days {hours % 24} h"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
 
 
 def _accept(config: TrainConfig, answers: str | None) -> None:

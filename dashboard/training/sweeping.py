@@ -135,7 +135,7 @@ def _search(config: TrainConfig) -> None:
         seconds = trials * cost.estimate.seconds / JobStore(loaders.workspace()).at_once
         _say_total(trials, seconds, cost.estimate.memory, "at most, as many are given up early")
         if not cost.plan.fits or cost.plan.config != config:
-            widgets.callout(cost.plan.sentence, tone="warn", title="This does not fit this machine.")
+            widgets.callout(cost.plan.sentence, tone="warn", title=cost.verdict)
         if st.button(
             f"Queue a search of {trials} trainings", key="train-queue-search", type="primary",
             disabled=not space,
@@ -189,7 +189,7 @@ def _note(plan: TrialPlan) -> str:
         return "no such first weights"
     if not plan.fits:
         return "too little memory"
-    return "its weights are fetched first: needs the network" if needs_network(plan.config) else ""
+    return "weights fetched first: needs network" if needs_network(plan.config) else ""
 
 
 def _say_total(count: int, seconds: float, memory: int, remark: str) -> None:
