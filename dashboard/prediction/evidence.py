@@ -6,6 +6,7 @@ kept for the session, and serves the maps of all classes and of every method.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.inference.prediction import Prediction
 from pipeline.progress import Progress, section
 from pipeline.runs import RunInfo
 
+REST_SECONDS = 0.6  # who steps through a series does not stop at each slice
 _KEPT = 6  # slices a session remembers; each holds two copies of the network's input
 _KEY = "predict.evidence"
 
@@ -80,6 +82,7 @@ class Evidence:
         from pipeline.inference.map_report import patches_of
         from pipeline.inference.randomized import known_map_check
 
+        _rest(progress)
         network, patches = self.prediction.engine, patches_of(self.prediction)
         if self.occluded is None:
             self.occluded = occlude_slice(network, patches, progress=section(progress, 0.0, 0.3))
@@ -100,6 +103,13 @@ class Evidence:
         from pipeline.inference.randomized import map_check
 
         self.randomized = map_check(self.prediction.engine, progress=progress).check
+
+
+def _rest(progress: Progress) -> None:
+    """Wait whether the slice is stayed at: stepping on is not slowed by work for slices left behind."""
+    for _ in range(6):
+        progress(0, 1)
+        time.sleep(REST_SECONDS / 6)
 
 
 def evidence_of(run: RunInfo, asked: Asked) -> Evidence:
