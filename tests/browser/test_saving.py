@@ -21,8 +21,8 @@ def address(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory)
 
 def fetched(page: Page, title: str) -> Path:
     """Choose a kind of file in the open menu and fetch it."""
-    page.get_by_test_id("stButtonGroup").get_by_role("button", name=title).click()
-    button = page.get_by_test_id("stDownloadButton").get_by_role("button", name=title)
+    page.get_by_test_id("stButtonGroup").locator("button", has_text=title).click()
+    button = page.get_by_test_id("stDownloadButton").locator("button", has_text=title)
     expect(button).to_be_visible(timeout=60_000)
     with page.expect_download() as download:
         button.click()
