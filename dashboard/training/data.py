@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import loaders, widgets
+from dashboard.loaders import planning
 from dashboard.loaders import train as load
 from dashboard.training import session
 from dashboard.training.controls import Controls
@@ -34,12 +35,14 @@ def draw_data(dataset: str, controls: Controls) -> bool:
 
 
 def settle_split(dataset: str) -> None:
-    """Take the data set's newest split where the one that is set is another data set's."""
+    """Take the data set's newest split where the one that is set is another data set's; fold, classes too."""
     names = load.split_names(dataset)
     if session.get("split") not in names:
         st.session_state[session.key("split")] = names[0] if names else None
-        st.session_state[session.key("fold")] = None
     if names:
+        fold, folds = session.get("fold"), planning.split_folds(dataset, str(session.get("split")))
+        if fold is not None and fold >= folds:
+            st.session_state[session.key("fold")] = None
         labels = labels_of(dataset, str(session.get("split")))
         kept = [label for label in session.get("classes") if label in labels]
         if kept != session.get("classes"):

@@ -132,15 +132,18 @@ def _search(config: TrainConfig) -> None:
         trials = int(left.number_input("Trials", 1, 1000, 20, key="train-trials"))
         seed = int(right.number_input("Seed of the search", 0, 2**31, 0, key="train-search-seed"))
         cost = cost_of(config)
+        base = config
+        if cost.plan.config != config or not cost.plan.fits:
+            widgets.callout(cost.plan.sentence, tone="warn", title=cost.verdict)
+            if cost.plan.fits and st.checkbox("Search with what fits", True, key="train-search-fit"):
+                base, cost = cost.plan.config, cost_of(cost.plan.config)
         seconds = trials * cost.estimate.seconds / JobStore(loaders.workspace()).at_once
         _say_total(trials, seconds, cost.estimate.memory, "at most, as many are given up early")
-        if not cost.plan.fits or cost.plan.config != config:
-            widgets.callout(cost.plan.sentence, tone="warn", title=cost.verdict)
         if st.button(
             f"Queue a search of {trials} trainings", key="train-queue-search", type="primary",
             disabled=not space,
         ):  # fmt: skip
-            launch_search(loaders.workspace(), config, trials=trials, space=space, seed=seed)
+            launch_search(loaders.workspace(), base, trials=trials, space=space, seed=seed)
             _close(f"A search of {trials} trainings is in the queue.")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.training import learning, session, words
 from dashboard.training.words import HELP, LABELS, NAMES
 from pipeline.data.splits import list_splits
 from pipeline.jobs import JobStore
@@ -252,6 +255,8 @@ def test_folds_are_made_where_there_are_none_and_each_is_trained(small):
     jobs = JobStore(small).list("train")
     assert len(jobs) == before + 1
     assert read_json(Path(jobs[0].argv[2]))["fold"] == 1
+    app.selectbox(key="train.split").set_value("by-patient").run()
+    assert app.session_state["train.fold"] is None, "that split has none"
 
 
 def test_a_search_is_queued_with_its_ranges(small):
@@ -263,6 +268,24 @@ def test_a_search_is_queued_with_its_ranges(small):
     (sweep,) = list_sweeps(small)
     assert sweep.options["trials"] == 4
     assert sweep.options["space"]["dropout"] == {"low": 0.0, "high": 0.6}
+
+
+def test_a_search_for_which_memory_is_short_takes_what_fits(small, monkeypatch):
+    monkeypatch.setenv("HILUM_MEMORY_GB", "1.9")
+    app = page()
+    app.selectbox(key="train.preset").set_value("from-scratch").run()
+    button(app, "train-search").click().run()
+    assert app.checkbox(key="train-search-fit").value
+    button(app, "train-queue-search").click().run()
+    (sweep,) = list_sweeps(small)
+    assert sweep.base["batch_size"] * sweep.base["accumulate"] == 16 and sweep.base["batch_size"] < 16
+    assert app.selectbox(key="train.batch_size").value == 16, "the form stays as it was"
+
+
+@pytest.mark.parametrize("module", [learning, session, words])
+def test_the_examples_in_docstrings_hold(module):
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed
 
 
 def test_augmented_slices_are_drawn_anew(small):
