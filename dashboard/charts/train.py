@@ -134,7 +134,7 @@ def _draw_one(figure: go.Figure, run: RunCurves, metric: str, smoothing: float, 
     for first, text in run.stages:
         _mark(figure, first, f" {text}", anchor="left", dash="dash")
     if run.ended_early and len(run.epochs):
-        _mark(figure, float(run.epochs["step"].max()), "ended early ", anchor="right", dash="dot")
+        _mark(figure, float(run.epochs["step"].max()), "ended early ", anchor="right", dash="dot", y=0.1)
 
 
 def _draw_beside(
@@ -241,9 +241,9 @@ def _mark_best(figure: go.Figure, run: RunCurves, metric: str, color: str, *, le
         )
 
 
-def _mark(figure: go.Figure, epoch: float, text: str, *, anchor: str, dash: str) -> None:
+def _mark(figure: go.Figure, epoch: float, text: str, *, anchor: str, dash: str, y: float = 1.0) -> None:
     figure.add_vline(x=epoch, line={"color": TRAIN_COLOR, "width": 1, "dash": dash})
     figure.add_annotation(
-        x=epoch, y=1, yref="paper", yanchor="top", xanchor=anchor, text=text, showarrow=False,
+        x=epoch, y=y, yref="paper", yanchor="top", xanchor=anchor, text=text, showarrow=False,
         font={"size": 11},
     )  # fmt: skip

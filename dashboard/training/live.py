@@ -32,9 +32,9 @@ TABLE_SECONDS = 5.0
 def draw_live() -> None:
     """Draw the right side of the page; it refreshes itself while a training runs or waits."""
     st.html(STYLE)
-    busy = any(job.active for job in _jobs())
-    st.fragment(_now, run_every=REFRESH_SECONDS if busy else None)(busy)
-    if not loaders.runs():
+    busy, any_run = any(job.active for job in _jobs()), bool(loaders.runs())
+    st.fragment(_now, run_every=REFRESH_SECONDS if busy else None)(busy, any_run)
+    if not any_run:
         return
     st.fragment(_comparison)()
     with widgets.panel(
@@ -48,14 +48,15 @@ def draw_live() -> None:
 
 
 @widgets.guarded("The trainings could not be shown.")
-def _now(busy: bool) -> None:
+def _now(busy: bool, any_run: bool) -> None:
     """Draw what runs and what is watched.
 
     Args:
         busy: whether anything ran or waited when the whole page was drawn.
+        any_run: whether there was any run.
     """
     jobs, runs = _jobs(), loaders.runs()
-    if _follow(jobs):
+    if _follow(jobs) or (runs and not any_run):
         st.rerun()
     if jobs or runs:
         draw_queue(jobs, runs)

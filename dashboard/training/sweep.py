@@ -32,7 +32,7 @@ def draw_sweeps() -> None:
                 list(sweeps),
                 format_func=lambda key: _named(sweeps[key]),
                 key="train.sweep_shown",
-                width=340,
+                width=280,
             )
             sweep = sweeps[str(chosen)]
             table = load.sweep_table(sweep)

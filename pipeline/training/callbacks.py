@@ -90,12 +90,18 @@ class Curves(keras.callbacks.Callback):
         self.done = 0  # batches of the epoch
         self._epoch = 0
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._began: float | None = None  # when the epoch began, if at its first batch
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Before Keras makes the epoch's iterator, whose background thread reads ahead.
         self.batches.set_epoch(epoch)
         self._epoch = epoch
         self._means: dict[str, float] = {}
-        self._last = time.monotonic()
+        self._last = now = time.monotonic()
+        # Seconds of an epoch with its validation, by the last of this stage; 0 where there is none.
+        self.pace = now - self._began if self._began is not None else 0.0
+        self._began = None if self.first else now
         self.done = self.first
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -132,8 +138,9 @@ class Curves(keras.callbacks.Callback):
         text = f"Epoch {self._epoch + 1} of {self.config.epochs}, batch {batch} of {len(self.batches)}"
         text += f", loss {means['loss']:.3f}{self.best}"
         if self.rate:
-            left = (self.config.epochs * len(self.batches) - step) * self.batches.batch_size / self.rate
-            text += f", {self.rate:.1f} images/s, at most {duration(left)} left"
+            epoch = self.pace or len(self.batches) * self.batches.batch_size / self.rate
+            left = (self.config.epochs - step / len(self.batches)) * epoch
+            text += f", {self.rate:.1f} images/s, about {duration(left)} left"
         return text
 
     def _diverged(self, batch: int) -> str:

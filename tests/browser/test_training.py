@@ -74,7 +74,7 @@ def reorder_and_cancel(page: Page, home: Workspace) -> None:
 def stays_where_the_user_is(page: Page) -> None:
     """Neither the place on the page nor what is being typed is lost while the page refreshes."""
     page.get_by_role("button", name="Name and note").click()
-    note = page.get_by_label("Note")
+    note = page.get_by_label("Note", exact=True)
     note.fill("being written")
     page.mouse.wheel(0, 300)
     page.wait_for_timeout(500)
