@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import loaders, widgets
+from dashboard.loaders import train as load
 from dashboard.training import session
 from dashboard.training.augmentation import draw_augmentation
 from dashboard.training.controls import Controls
@@ -36,8 +37,7 @@ def draw_form(dataset: DatasetInfo) -> None:
         controls = Controls(problems)
         draw_shortage(loaders.runs())
         draw_presets()
-        if not draw_data(dataset.name, controls):
-            return
+        draw_data(dataset.name, controls)
         draw_model(controls, config)
         draw_schedule(controls)
         _draw_further(dataset.name, controls, config)
@@ -68,6 +68,11 @@ def _check(dataset: str) -> tuple[TrainConfig | None, dict[str, str]]:
     values: dict[str, Any] = session.values(dataset)
     problems = config_problems(values)
     config = None if problems else make_config(values)
+    if values["split"] is None:
+        problems["split"] = "This data set has no split yet: split it first, here or on the Explore page."
+    if values["recipe"] not in load.recipes():
+        problems["recipe"] = f"No recipe is called {values['recipe']!r} any more: choose another."
+        config = None
     if missing is not None:
         problems["weights"] = missing
     elif config is not None and (problem := weights_problem(loaders.workspace(), config)):
@@ -92,7 +97,7 @@ def _draw_further(dataset: str, controls: Controls, config: TrainConfig | None) 
 
 
 def _draw_launch(config: TrainConfig | None, problems: dict[str, str]) -> None:
-    if config is not None:
+    if config is not None and config.split is not None:
         draw_cost(config)
     for sentence in problems.values():
         st.html(f'<div class="t-problem">{html.escape(in_words(sentence))}</div>')

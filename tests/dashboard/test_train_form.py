@@ -119,6 +119,24 @@ def test_what_is_wrong_is_said_by_its_field_and_nothing_begins(small):
     assert button(app, "train-launch").disabled
 
 
+def test_without_a_split_the_form_is_there_and_one_click_makes_it(small):
+    for path in (small.dataset_dir("small") / "splits").iterdir():
+        path.unlink()
+    app = page()
+    assert "has no split yet" in html_of(app)
+    assert button(app, "train-launch").disabled
+    button(app, "train-split").click().run()
+    assert not button(app, "train-launch").disabled
+    assert app.selectbox(key="train.split").value == list_splits(small, "small")[0].name
+
+
+def test_a_recipe_that_is_gone_is_said_by_its_field(small):
+    app = page_with(recipe="deleted")
+    assert "No recipe is called" in html_of(app)
+    assert button(app, "train-launch").disabled
+    assert not app.error
+
+
 def test_weights_that_cannot_be_had_are_said_by_their_field(small):
     app = page()
     app.selectbox(key="train.weights").set_value("file").run()
