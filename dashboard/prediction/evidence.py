@@ -69,8 +69,9 @@ class Evidence:
 
     def answer(self, key: Any, question: MapInQuestion) -> None:
         """Begin a map's report card, once the network was asked."""
-        if not self.is_busy:
-            self.task = BackgroundTask(lambda progress: self._answer(key, question, progress))
+        probe = self.probe
+        if probe is not None and not self.is_busy:
+            self.task = BackgroundTask(lambda progress: self._answer(key, question, probe, progress))
 
     def cancel(self) -> None:
         """Give up what is on its way; what is known stays."""
@@ -92,12 +93,11 @@ class Evidence:
             network, patches, occluded=self.occluded, progress=section(progress, 0.3, 1.0)
         )
 
-    def _answer(self, key: Any, question: MapInQuestion, progress: Progress) -> None:
+    def _answer(self, key: Any, question: MapInQuestion, probe: Probe, progress: Progress) -> None:
         from pipeline.explanation.report_card import make_report_card
 
         progress(0, 1, "hiding parts in the map's order")
-        assert self.probe is not None  # noqa: S101
-        self.cards[key] = make_report_card(self.prediction.engine, self.probe, question)
+        self.cards[key] = make_report_card(self.prediction.engine, probe, question)
 
     def _check_model(self, progress: Progress) -> None:
         from pipeline.inference.randomized import map_check
