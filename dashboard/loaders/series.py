@@ -6,7 +6,6 @@ in a private folder of the workspace's scratch while the session looks at it, an
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import shutil
@@ -28,7 +27,8 @@ from dashboard.loaders import pictures
 from dashboard.loaders.predict import engine_stamp
 from dashboard.loaders.shared import stamp, workspace
 from pipeline.data.series import series_of
-from pipeline.errors import HilumError, user_errors
+from pipeline.explanation.task import BackgroundTask
+from pipeline.progress import Progress
 from pipeline.runs import RunInfo
 from pipeline.workspace import Workspace
 
@@ -39,11 +39,6 @@ if TYPE_CHECKING:
 _KEPT = 12  # answered series of the workspace; a session's own: a quarter of that
 _SESSION, _SPOOL = "predict.series.works", "predict.series.spool"
 _FOLDER = "series-"
-END_SECONDS = 10.0  # a slice takes a tenth of one, and its file at most 8
-
-
-class SeriesFaultError(HilumError):
-    """A series could not be predicted, for no fault of its files."""
 
 
 class SeriesWork:
@@ -52,13 +47,8 @@ class SeriesWork:
     def __init__(self, run: RunInfo, series: Series, key: bytes) -> None:
         self.series = series
         self.answers: list[SeriesSlice] = []
-        self.error: Exception | None = None
-        self._synthetic = run.synthetic
-        self._stopping = threading.Event()
-        # A daemon: a series on its way must not keep the dashboard from ending.
-        self._thread = threading.Thread(target=self._run, args=(run, key), daemon=True)
-        self._thread.start()
-        _ALL.add(self)
+        self._run, self._key = run, key
+        self._task: BackgroundTask[None] = BackgroundTask(self._work)
 
     @property
     def total(self) -> int:
@@ -68,46 +58,42 @@ class SeriesWork:
     @property
     def done(self) -> bool:
         """Whether nothing more will come."""
-        return not self._thread.is_alive()
+        return self._task.done
 
     @property
     def stopped(self) -> bool:
         """Whether it was given up before its end."""
-        return self._stopping.is_set() and len(self.answers) < self.total
+        return self._task.cancelled and len(self.answers) < self.total
 
     def stop(self) -> None:
         """Give it up after the slice at hand."""
-        self._stopping.set()
+        self._task.cancel()
 
-    def end(self) -> None:
-        """Give it up and wait until the slice at hand is through."""
-        self.stop()
-        self._thread.join(END_SECONDS)
+    def check(self) -> None:
+        """Raise what went wrong, once it is done; nothing where it went well or was given up.
+
+        Raises:
+            EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to predict with.
+        """
+        if not self._task.cancelled:
+            self._task.result()
 
     @cached_property
     def case(self) -> Case:
         """What the slices say together, once they are there."""
         from pipeline.inference.case import judge_case
 
-        return judge_case(self.series.name, self.answers, synthetic=self._synthetic)
+        return judge_case(self.series.name, self.answers, synthetic=self._run.synthetic)
 
-    def _run(self, run: RunInfo, key: bytes) -> None:
+    def _work(self, progress: Progress) -> None:
         from pipeline.inference.engine import Engine
         from pipeline.inference.seen import SeenSlices
         from pipeline.inference.series import predict_series
 
-        try:
-            engine, seen = Engine.load(run), SeenSlices.load(run.artifacts)
-            for each in predict_series(engine, self.series, key=key, seen=seen):
-                self.answers.append(each)
-                if self._stopping.is_set():
-                    return
-        except user_errors() as error:
-            self.error = error
-        except Exception as error:  # it is told on the page, which a thread's own traceback never reaches
-            fault = SeriesFaultError(f"The series could not be predicted ({type(error).__name__}).")
-            fault.__cause__ = error
-            self.error = fault
+        engine, seen = Engine.load(self._run), SeenSlices.load(self._run.artifacts)
+        for each in predict_series(engine, self.series, key=self._key, seen=seen):
+            self.answers.append(each)
+            progress(len(self.answers), self.total)
 
 
 @dataclass(frozen=True)
@@ -225,14 +211,6 @@ def _work(
 
 
 _LOCK = threading.Lock()
-_ALL: weakref.WeakSet[SeriesWork] = weakref.WeakSet()
-
-
-@atexit.register
-def _end_all() -> None:
-    """Let no thread be inside the network's library when Python takes it down."""
-    for work in list(_ALL):
-        work.end()
 
 
 @st.cache_resource(show_spinner=False)

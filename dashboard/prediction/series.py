@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import widgets
 from dashboard.loaders import predict as read
 from dashboard.loaders import series as load
+from dashboard.prediction.arrows import draw_arrows
 from dashboard.prediction.averaging import chosen_averaging
 from dashboard.prediction.source import Asked
 from dashboard.prediction.strip import draw_case, draw_notes, draw_strip
@@ -41,15 +42,17 @@ def draw_series(run: RunInfo, dataset: str | None, row: DeltaGenerator) -> Asked
         _draw_missing(from_dataset)
         return None
     work, open_slice, name = chosen
-    if work.error is not None:
-        load.forget(work)
-        raise work.error
     if not work.done:
         _draw_progress(work)
         return None
     if work.stopped:
         _draw_stopped(work)
         return None
+    try:
+        work.check()
+    except Exception:
+        load.forget(work)  # the next look tries again
+        raise
     return _draw_answered(run, work, open_slice, name, row)
 
 
@@ -152,6 +155,7 @@ def _draw_answered(
     current = int(st.session_state.setdefault(state, _first(work)))
     with row:
         _draw_steps(work, state, current)
+        draw_arrows()
     strip, answer = st.columns([73, 27], gap="medium")
     with strip, widgets.panel(key="predict-strip"):
         clicked = draw_strip(case, labels, current=current, key=name)
