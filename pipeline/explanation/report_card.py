@@ -124,8 +124,8 @@ def judged(checks: Sequence[Check], faithfulness: Faithfulness | None = None) ->
     because = f"It passed {made} of {len(checks)} checks; the others could not be made."
     if made == len(checks):
         because = (
-            f"It passed all {made} checks: it shows what the network uses. That need not be the lesion, nor the "
-            "model right."
+            f"It passed all {made} checks: it shows what the network uses. That need not be the lesion, "
+            "nor the model right."
         )
     return ReportCard(NOTHING_AGAINST, because, tuple(checks), faithfulness)
 
