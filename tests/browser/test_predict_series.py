@@ -40,7 +40,7 @@ def test_a_click_on_the_strip_and_the_arrow_keys_open_slices(
 ) -> None:
     address = serve(workspace=make_home(tmp_path).root)
     page.goto(f"{address}/predict?run=small&dataset=wards")
-    page.get_by_text("A series", exact=True).click()
+    page.get_by_text("A series", exact=True).click(timeout=90_000)
     position = page.get_by_text(re.compile(r"^Slice \d of 6, .*mm$"))
     expect(position).to_be_visible(timeout=90_000)
     plot = page.locator(".js-plotly-plot .nsewdrag").first
