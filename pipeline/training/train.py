@@ -200,8 +200,9 @@ def _tell_end(
     words = _ENDINGS[ending]
     journal.say(f"Training {words} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
     if fitted.stopped:
-        best = f"the best weights (epoch {fitted.state.best_epoch}) are exported."
-        end = f"{words[:1].upper()}{words[1:]}; {best}"
+        best = f"the best weights (epoch {fitted.state.best_epoch}) are exported"
+        best = best if fitted.state.best_epoch else "no epoch is whole yet"
+        end = f"{words[:1].upper()}{words[1:]}; {best}."
         with contextlib.suppress(JobStopped):
             progress(1, 1, end)
         raise JobStopped(end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from pipeline.training.checkpoint import Fitted
@@ -27,7 +28,7 @@ def train_tiny(share: Share, line: Line, order: Order) -> Fitted:
 
 
 def train_and_lose_one(share: Share, line: Line, order: Order) -> Fitted:
-    """The same, but worker 1 is killed, once, at the third batch of the third epoch."""
+    """The same, but worker 1 is killed, once, in the third epoch; in the fourth there is time to stop."""
     from pipeline.training import callbacks, fit
 
     class Dying(callbacks.Curves):
@@ -36,6 +37,8 @@ def train_and_lose_one(share: Share, line: Line, order: Order) -> Fitted:
             if share.rank == 1 and (self._epoch, batch) == (2, 2) and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            if self._epoch == 3:
+                time.sleep(0.5)
             super().on_train_batch_end(batch, logs)
 
     fit.Curves = Dying

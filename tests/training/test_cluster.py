@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from pipeline.jobs import JobPaused, JobStopped
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training import outcome
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
-from pipeline.training.cluster import launch, work
+from pipeline.training.checkpoint import read_state
+from pipeline.training.cluster import launch, place, work
 from pipeline.training.cluster.place import Cluster, ClusterMissingError
-from pipeline.training.cluster.starting import check_shared, connected
+from pipeline.training.cluster.starting import WorkerLostError, check_shared, connected
 from pipeline.training.cluster.work import WorkspaceNotSharedError
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import ConfigError
@@ -93,27 +95,37 @@ def test_two_workers_train_as_one_does(by_one, prepared):
 
 @installed
 @pytest.mark.usefixtures("small")
-def test_a_lost_worker_costs_the_epoch_and_the_end_is_the_same(by_one, prepared, monkeypatch):
+def test_a_lost_worker_and_a_stop_leave_the_end_as_it_is(by_one, prepared, monkeypatch):
     monkeypatch.setattr(work, "train_share", cluster_tiny.train_and_lose_one)
-    run = RunStore(prepared).find(train(prepared, CONFIG, cluster=Cluster("local", 2)))
+    with pytest.raises(JobStopped):
+        train(prepared, CONFIG, cluster=Cluster("local", 2), progress=StopAt("Epoch 4"))
+    run = RunStore(prepared).list()[0]
     assert (run.artifacts / cluster_tiny.KILLED).exists()
     assert "begin again from the last checkpoint" in (run.artifacts / "log.txt").read_text()
-    assert_same_end(run, by_one)
+    stopped = read_state(run.artifacts / CHECKPOINT)
+    assert (run.status, stopped.epoch) == ("stopped", 3)
+    assert 0 < stopped.step < 6
+    resume(prepared, run.id)
+    assert_same_end(RunStore(prepared).find(run.id), by_one)
 
 
-@installed
-@pytest.mark.usefixtures("small")
-def test_a_run_that_loses_too_many_is_paused_and_resumed(prepared, monkeypatch):
-    monkeypatch.setattr(work, "train_share", cluster_tiny.train_and_lose_one)
-    monkeypatch.setattr(launch, "RESTARTS", 0)
-    with pytest.raises(JobPaused, match="resume"):
+def test_a_run_that_loses_too_many_workers_is_paused(prepared, monkeypatch):
+    lost: list[int] = []
+
+    @contextmanager
+    def losing(*_: Any) -> Iterator[Any]:
+        lost.append(1)
+        raise WorkerLostError("A worker of the cluster was lost")
+        yield
+
+    monkeypatch.setattr(launch, "connected", lambda _: nullcontext())
+    monkeypatch.setattr(launch, "started", losing)
+    monkeypatch.setattr(launch, "require_libraries", lambda: None)
+    monkeypatch.setattr(place, "require_libraries", lambda: None)
+    with pytest.raises(JobPaused, match="pipeline resume"):
         train(prepared, CONFIG, cluster=Cluster("local", 2))
-    run = RunStore(prepared).list()[0]
-    assert run.status == "paused"
-    stop = StopAt("Epoch 4")
-    with pytest.raises(JobStopped):
-        resume(prepared, run.id, progress=stop)
-    assert RunStore(prepared).find(run.id).status == "stopped"
+    assert len(lost) == 1 + launch.RESTARTS
+    assert RunStore(prepared).list()[0].status == "paused"
 
 
 @installed
@@ -161,8 +173,8 @@ def test_shares_of_a_batch_are_the_batch_of_one_process(part):
     for batches in (whole, *shares):
         batches.set_epoch(3)
     assert len(shares[0]) == len(whole)
-    for place, array in enumerate(whole[0]):
-        np.testing.assert_array_equal(array, np.concatenate([share[0][place] for share in shares]))
+    for field, array in enumerate(whole[0]):
+        np.testing.assert_array_equal(array, np.concatenate([share[0][field] for share in shares]))
 
 
 def test_each_process_reads_its_share_of_the_validation_part(part):
