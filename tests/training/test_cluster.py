@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.jobs import JobPaused, JobStopped
+from pipeline.commands.shared import UsageError, chosen_cluster
+from pipeline.jobs import JobPaused, JobStopped, JobStore
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training import outcome
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
@@ -27,6 +28,7 @@ from pipeline.training.errors import ConfigError
 from pipeline.training.launch import submit_training
 from pipeline.training.measure import predict_batches
 from pipeline.training.share import Share
+from pipeline.training.sweeps import launch_sweep, runs_of
 from pipeline.training.train import CHECKPOINT, resume, train
 from pipeline.workspace import Workspace
 from tests.training import cluster_tiny
@@ -147,6 +149,21 @@ def test_a_run_knows_where_it_trains():
     assert Cluster.of(Cluster("auto", 3).tags) == Cluster("auto", 3)
     assert Cluster.of(Cluster("head:6379").tags) == Cluster("head:6379")
     assert Cluster.of({}) is None
+
+
+def test_each_trial_of_a_sweep_trains_on_its_cluster(prepared, monkeypatch):
+    monkeypatch.setattr(JobStore, "_spawn", lambda *_: None)
+    monkeypatch.setattr(place, "require_libraries", lambda: None)
+    sweep = launch_sweep(prepared, "architectures", [CONFIG], name="far", cluster=Cluster("auto", 4))
+    (run,) = runs_of(prepared, sweep)
+    assert Cluster.of(run.tags) == Cluster("auto", 4)
+    assert run.params["feature_copies"] == "0"
+
+
+def test_workers_without_a_cluster_mean_nothing():
+    assert chosen_cluster(None, None) is None
+    with pytest.raises(UsageError, match="--cluster local"):
+        chosen_cluster(None, 2)
 
 
 class StopAt:
