@@ -86,6 +86,7 @@ def assert_same_end(run: RunInfo, other: RunInfo) -> None:
 
 
 @installed
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_two_workers_train_as_one_does(by_one, prepared):
     run = RunStore(prepared).find(train(prepared, CONFIG, cluster=Cluster("local", 2)))
@@ -96,6 +97,7 @@ def test_two_workers_train_as_one_does(by_one, prepared):
 
 
 @installed
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_lost_worker_and_a_stop_leave_the_end_as_it_is(by_one, prepared, monkeypatch):
     monkeypatch.setattr(work, "train_share", cluster_tiny.train_and_lose_one)
