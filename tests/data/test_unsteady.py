@@ -91,7 +91,7 @@ def test_a_page_does_not_wait_for_a_share_that_blocks(folder, monkeypatch):
             read_slice(folder / "pCT" / "pCT1.png")
         assert caught.value.code == "timeout"
         ((one,),) = expand_inputs([folder / "pCT" / "pCT1.png"])
-        assert one.problem is None
+        assert one.problem is not None and one.problem.code == "timeout"
         monkeypatch.undo()
         assert read_slice(folder / "pCT" / "pCT1.png").format == "png"
     finally:
