@@ -84,7 +84,7 @@ def _dents(border: Points, middle_of_lung: NDArray[np.float64]) -> list[_Dent]:
 
 
 def _is_outer(dent: _Dent, origin: tuple[int, int], body: Body, depth: float) -> bool:
-    if dent.depth > depth * dent.width:
+    if dent.depth > depth * dent.width or _spans_both_sides(dent, origin, body):
         return False
     middle = dent.middle + origin
     way_out = middle - body.center
@@ -94,3 +94,9 @@ def _is_outer(dent: _Dent, origin: tuple[int, int], body: Body, depth: float) ->
     rows, columns = body.mask.shape
     inside = 0 <= behind[0] < columns and 0 <= behind[1] < rows
     return not (inside and body.mask[behind[1], behind[0]])
+
+
+def _spans_both_sides(dent: _Dent, origin: tuple[int, int], body: Body) -> bool:
+    """Return whether a lid leads from one lung to the other: behind it lies spine or heart."""
+    start, end = dent.points[[0, -1], 0] + origin[0] - body.center[0]
+    return bool(start * end < 0)
