@@ -6,7 +6,7 @@ border repaired.
    (as dark as the air around the patient, while lung holds blood). A part that spans both sides is cut
    where it is thinnest.
 3. Each side grows back, is closed (vessels), its holes filled (lesions), its outer dents filled (repair.py).
-4. What one side lacks and the other has is taken back (mirror.py); the rim is trimmed to the border (rim.py).
+4. What one side lacks and the other has is taken back (mirror.py); the rim is moved to the border (rim.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.preprocessing.lungs.body import Body
 from pipeline.preprocessing.lungs.isolation import Isolation
 from pipeline.preprocessing.lungs.mirror import add_mirrored
 from pipeline.preprocessing.lungs.repair import fill_holes_and_dents
-from pipeline.preprocessing.lungs.rim import trim_rim
+from pipeline.preprocessing.lungs.rim import move_rim
 from pipeline.preprocessing.morphology import Binary, close, dilate, erode
 from pipeline.preprocessing.parameters import Lungs
 from pipeline.preprocessing.thresholds import Grey
@@ -29,14 +29,14 @@ from pipeline.preprocessing.thresholds import Grey
 # Shares of the body's area.
 _SMALLEST_PART = 0.003
 _LARGEST_AIRWAY = 0.035
-_LARGEST_BUBBLE = 0.05
 _SMALLEST_CUT_LUNG = 0.04
 _LARGEST_HOLE = 0.04
 # Shares of the body's width: how far from its middle an airway lies, and where the two lungs meet.
 _AIRWAY_OFFSET = 0.09
 _MEETING_BAND = 0.14
-# Three quarters of a bubble lie below air plus this share of the way to the level; lung holds vessels.
-_GAS_SHARE = 0.08
+# Gas, up to this share of the body's area: so many percent of it lie below air plus this share of the way to
+# the level. The smaller a bubble, the more of it is wall and chyme; lung holds vessels.
+_GAS = ((0.01, 25, 0.04), (0.05, 50, 0.04), (0.05, 75, 0.08), (0.12, 95, 0.08))
 # Pixels, and how often: lung beyond a septum or a dense band is reached in steps.
 _HOP_RADIUS, _HOPS = 6, 4
 
@@ -73,7 +73,7 @@ def isolate(grey: Grey, dark: Binary, body: Body, lungs: Lungs) -> Isolation:
             _grow(labels, ours, inner, grey, body, lungs, closed, mask)
     mask = cv2.bitwise_and(mask, body.mask)
     if lungs.repair > 0:
-        mask = trim_rim(add_mirrored(mask, grey, body), grey, body)
+        mask = move_rim(add_mirrored(mask, grey, body), grey, body)
     return Isolation(eroded, closed, mask)
 
 
@@ -131,10 +131,13 @@ def _is_airway(part: _Part, share: float, grey: Grey, labels: NDArray[np.int32],
 
 
 def _is_gas(part: _Part, share: float, grey: Grey, labels: NDArray[np.int32], body: Body) -> bool:
-    if body.air is None or not body.knows_air or share > _LARGEST_BUBBLE:
+    if body.air is None or not body.knows_air or share > _GAS[-1][0]:
         return False
-    level = body.air + _GAS_SHARE * (body.level - body.air)
-    return bool(np.percentile(_pixels(part, grey, labels), 75) <= level)
+    darkness = np.percentile(_pixels(part, grey, labels), [percent for _, percent, _ in _GAS])
+    return any(
+        share <= largest and dark <= body.air + way * (body.level - body.air)
+        for (largest, _, way), dark in zip(_GAS, darkness, strict=True)
+    )
 
 
 def _pixels(part: _Part, grey: Grey, labels: NDArray[np.int32]) -> NDArray[np.uint8]:

@@ -21,6 +21,8 @@ _SMOOTHING = 1.0
 # Radii in the overview of every second pixel: how exactly the sides mirror each other, the thinnest part
 # that counts, and how wide a gap to the lung is closed.
 _TOLERANCE, _THINNEST, _GAP = 2, 1, 3
+# Likewise: the wall of a bubble, as hazy as lung because a pixel holds both of gas and wall.
+_BUBBLE_WALL = 4
 # Share of the body's area.
 _SMALLEST = 0.002
 
@@ -53,8 +55,10 @@ def _missing_haze(mask: Binary, grey: Grey, body: Body) -> Binary:
     expected = cv2.warpAffine(lung, turn, lung.shape[::-1], flags=cv2.INTER_NEAREST)
     brightest = body.level + _HAZE_SHARE * (body.level - (body.air or 0.0))
     hazy = cv2.inRange(smooth, int(body.gas_level) + 1, min(254, int(brightest)))
-    missing = hazy & dilate(expected, radius=_TOLERANCE) & body.mask[::2, ::2] & ~lung
-    missing = open_(missing, radius=_THINNEST)
+    elsewhere = body.mask[::2, ::2] & ~lung
+    gas = open_(cv2.compare(smooth, body.gas_level, cv2.CMP_LE) & elsewhere, radius=1)
+    missing = hazy & dilate(expected, radius=_TOLERANCE) & elsewhere
+    missing = open_(missing & ~dilate(gas, radius=_BUBBLE_WALL), radius=_THINNEST)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(missing)
     lookup = np.where(4 * stats[:, cv2.CC_STAT_AREA] > _SMALLEST * body.area, np.uint8(255), np.uint8(0))
     lookup[0] = 0
