@@ -93,7 +93,7 @@ def _cut_in_the_middle(eroded: Binary, body: Body) -> Binary:
     left, _, width, _ = body.box
     start, stop = (int(left + width * share) for share in (0.5 - _MEETING_BAND, 0.5 + _MEETING_BAND))
     filled = np.count_nonzero(eroded[:, start : stop + 1], axis=0)
-    if filled.min(initial=0) == 0 and not filled.all():
+    if not filled.all() or not _any_spans(eroded, start, stop):
         return eroded
     # Of equally thin columns the one nearest the middle; two columns, since every second pixel is looked at.
     thinnest = np.flatnonzero(filled == filled.min())
@@ -101,6 +101,12 @@ def _cut_in_the_middle(eroded: Binary, body: Body) -> Binary:
     cut = eroded.copy()
     cut[:, column : column + 2] = 0
     return cut
+
+
+def _any_spans(eroded: Binary, start: int, stop: int) -> bool:
+    """Return whether a part reaches over the columns from `start` to `stop`; a trachea between does not."""
+    _, parts = _parts(eroded[::2, ::2])
+    return any(2 * part.left < start and 2 * (part.left + part.width) > stop for part in parts)
 
 
 def _is_lung(part: _Part, grey: Grey, labels: NDArray[np.int32], body: Body) -> bool:
