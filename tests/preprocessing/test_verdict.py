@@ -9,7 +9,7 @@ from pipeline.preprocessing.lungs.verdict import judge_mask
 def body_of(size: int = 100) -> Body:
     mask = np.zeros((size, size), np.uint8)
     mask[10:90, 5:95] = 255
-    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)))
+    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)), 90.0)
 
 
 def mask_with(*boxes) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_a_cross_of_threads_is_ragged():
 
 def test_without_a_body_there_is_nothing_to_judge():
     nothing = np.zeros((10, 10), np.uint8)
-    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0))
+    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0, 0.0))
     assert not verdict.plausible and "one colour" in verdict.reasons[0]
 
 
