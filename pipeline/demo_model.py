@@ -2,7 +2,7 @@
 
     assets/demo-model/
         first.json  second.json               two trainings: small slices, random weights; then larger ones
-        recipe.json                           how slices were prepared for it
+        recipe.json                           how slices are prepared for it
         phantom-EfficientNetV2B0.weights.h5   its weights, float16
         card.json                             what it is, what made it, how good it is on unseen patients
         seen.parquet  history.parquet         what it learned from, and how that went
@@ -118,7 +118,7 @@ def retrain_demo_model(
     """Draw the training patients, train in two steps, measure on patients of other seeds, ship the result.
 
     Args:
-        folder: holds the configurations and gets the model with the recipe that they name.
+        folder: holds the configurations and gets the model.
 
     Returns:
         A sentence for the user.
@@ -158,7 +158,7 @@ def _train_step(
     from pipeline.training.config import load_config, make_config
     from pipeline.training.train import train
 
-    values = load_config(folder / f"{step}.json") | {"name": None}
+    values = load_config(folder / f"{step}.json") | {"recipe": str(folder / "recipe.json"), "name": None}
     if before:
         values["weights"] = f"run:{before[-1].id}"
     run_id = train(workspace, make_config(values, source=f"{step}.json"), progress=progress)
@@ -175,7 +175,6 @@ def ship_run(
 
     last = runs[-1]
     digest = _save_half(rebuild_model(last), folder / WEIGHTS)
-    atomic_write_json(folder / "recipe.json", last.load_recipe())
     history = pd.concat([_history(run) for run in runs], ignore_index=True).assign(
         epoch=lambda t: t.index + 1
     )
@@ -225,7 +224,7 @@ def _training_facts(workspace: Workspace, seen: pd.DataFrame) -> dict[str, Any]:
 
 def _published_config(run: RunInfo) -> dict[str, Any]:
     """Return the run's configuration without what holds in the workspace that made it only."""
-    return run.load_config() | {"weights": "run:demo-model-1", "name": "demo"}
+    return run.load_config() | {"recipe": "demo", "weights": "run:demo-model-1", "name": "demo"}
 
 
 def measure_shipped(
