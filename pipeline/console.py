@@ -149,7 +149,9 @@ def prediction_text(answer: dict[str, Any]) -> str:
         return f"{name}: no answer ({answer['reason']})"
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
-    return f"{name}: {answer['label']}; {kind} {scores}. {SENTENCES[answer['seen']]}"
+    said = f"{name}: {answer['label']}; {kind} {scores}. {SENTENCES[answer['seen']]}"
+    report = answer.get("map_report")
+    return said if report is None else f"{said} {report['sentence']} {report['because']}"
 
 
 def case_text(found: dict[str, Any]) -> str:

@@ -202,6 +202,7 @@ def test_remove_says_what_and_removes(shell, phantoms):
         (("show", "no-such-run"), "no-such-run"),
         (("evaluate", "no-such-run"), "no-such-run"),
         (("predict", "no-such-run", "x.png"), "no-such-run"),
+        (("predict", "demo", "x.png", "--series", "--out", "y.csv"), "stand alone"),
         (("preprocess", "x.png", "--recipe", "no-such-recipe", "--out", "y"), "hilum"),
         (("compare", "one"), "two runs"),
         (("caches", "--remove", "no-such-cache"), "There are: "),

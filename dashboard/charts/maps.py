@@ -26,7 +26,7 @@ def plot_faithfulness(found: Faithfulness) -> go.Figure:
     figure.update_annotations(font_size=12)
     figure.update_layout(
         margin={"l": 48, "r": 8, "t": 28, "b": 28},
-        legend={"orientation": "h", "x": 0, "y": -0.14, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.14, "yanchor": "top"},
     )
     return figure
 

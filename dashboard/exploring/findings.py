@@ -132,14 +132,13 @@ def _draw_download(dataset: str, report: AuditReport) -> None:
     with st.popover("Report", icon=":material/download:", help="The audit as one HTML file to hand on"):
         with_pictures = st.toggle("With small pictures of slices", value=True, key="audit-pictures")
         st.caption("One HTML file that loads nothing. It names slices by their file names.")
-        st.download_button(
-            "Download the report",
-            data=lambda: load.audit_report(dataset, report, pictures=with_pictures),
+        widgets.draw_download(
+            "Report",
+            lambda: load.audit_report(dataset, report, pictures=with_pictures),
+            of=(dataset, report.created, report.stale, str(report.decisions), with_pictures),
             file_name=f"audit-{dataset}.html",
             mime="text/html",
-            on_click="ignore",
             key="audit-download",
-            width="stretch",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -37,9 +36,18 @@ def runs_with_weights() -> list[RunInfo]:
     return [run for run in RunStore(workspace()).list() if (run.artifacts / BEST).is_file()]
 
 
+def is_run(text: str) -> bool:
+    """Return whether a run of this workspace has this id, or an id that begins so, or this name."""
+    from pipeline.runs import RunStore
+
+    return any(run.name == text or run.id.startswith(text) for run in RunStore(workspace()).list())
+
+
 def first_preset() -> str:
     """Return the preset that suits this machine: one with a GPU, or one without."""
-    return "standard" if Path("/proc/driver/nvidia").exists() else "small-machine"
+    from pipeline.training.devices import gpu_memory
+
+    return "standard" if gpu_memory() is not None else "small-machine"
 
 
 def plan_architectures(
@@ -58,13 +66,11 @@ def plan_folds(base: TrainConfig) -> list[TrialPlan]:
     return sweeps.plan_folds(workspace(), base)
 
 
-def trial_problem(plan: TrialPlan) -> str | None:
-    """Return why a training of a sweep had better not begin on this machine, None where it may."""
+def has_first_weights(plan: TrialPlan) -> bool:
+    """Return whether the first weights of a training of a sweep can be had."""
     from pipeline.training.problems import weights_problem
 
-    if not plan.fits:
-        return "too little memory"
-    return weights_problem(workspace(), plan.config)
+    return weights_problem(workspace(), plan.config) is None
 
 
 def free_memory() -> int:

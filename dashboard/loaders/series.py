@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from dashboard.loaders import pictures
 from dashboard.loaders.predict import engine_stamp
 from dashboard.loaders.shared import stamp, workspace
 from pipeline.data.series import series_of
-from pipeline.errors import HilumError, user_errors
+from pipeline.explanation.task import BackgroundTask
+from pipeline.progress import Progress
 from pipeline.runs import RunInfo
 from pipeline.workspace import Workspace
 
@@ -39,22 +41,14 @@ _SESSION, _SPOOL = "predict.series.works", "predict.series.spool"
 _FOLDER = "series-"
 
 
-class SeriesFaultError(HilumError):
-    """A series could not be predicted, for no fault of its files."""
-
-
 class SeriesWork:
     """A series on its way through the model, in a thread of this process."""
 
     def __init__(self, run: RunInfo, series: Series, key: bytes) -> None:
         self.series = series
         self.answers: list[SeriesSlice] = []
-        self.error: Exception | None = None
-        self._synthetic = run.synthetic
-        self._stopping = threading.Event()
-        # A daemon: a series on its way must not keep the dashboard from ending.
-        self._thread = threading.Thread(target=self._run, args=(run, key), daemon=True)
-        self._thread.start()
+        self._run, self._key = run, key
+        self._task: BackgroundTask[None] = BackgroundTask(self._work)
 
     @property
     def total(self) -> int:
@@ -64,41 +58,42 @@ class SeriesWork:
     @property
     def done(self) -> bool:
         """Whether nothing more will come."""
-        return not self._thread.is_alive()
+        return self._task.done
 
     @property
     def stopped(self) -> bool:
         """Whether it was given up before its end."""
-        return self._stopping.is_set() and len(self.answers) < self.total
+        return self._task.cancelled and len(self.answers) < self.total
 
     def stop(self) -> None:
         """Give it up after the slice at hand."""
-        self._stopping.set()
+        self._task.cancel()
+
+    def check(self) -> None:
+        """Raise what went wrong, once it is done; nothing where it went well or was given up.
+
+        Raises:
+            EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to predict with.
+        """
+        if not self._task.cancelled:
+            self._task.result()
 
     @cached_property
     def case(self) -> Case:
         """What the slices say together, once they are there."""
         from pipeline.inference.case import judge_case
 
-        return judge_case(self.series.name, self.answers, synthetic=self._synthetic)
+        return judge_case(self.series.name, self.answers, synthetic=self._run.synthetic)
 
-    def _run(self, run: RunInfo, key: bytes) -> None:
+    def _work(self, progress: Progress) -> None:
         from pipeline.inference.engine import Engine
         from pipeline.inference.seen import SeenSlices
         from pipeline.inference.series import predict_series
 
-        try:
-            engine, seen = Engine.load(run), SeenSlices.load(run.artifacts)
-            for each in predict_series(engine, self.series, key=key, seen=seen):
-                self.answers.append(each)
-                if self._stopping.is_set():
-                    return
-        except user_errors() as error:
-            self.error = error
-        except Exception as error:  # it is told on the page, which a thread's own traceback never reaches
-            fault = SeriesFaultError(f"The series could not be predicted ({type(error).__name__}).")
-            fault.__cause__ = error
-            self.error = fault
+        engine, seen = Engine.load(self._run), SeenSlices.load(self._run.artifacts)
+        for each in predict_series(engine, self.series, key=self._key, seen=seen):
+            self.answers.append(each)
+            progress(len(self.answers), self.total)
 
 
 @dataclass(frozen=True)
@@ -162,8 +157,9 @@ class Spool:
 
         self.ids = tuple(file.file_id for file in files)
         sweep(home)
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", dir=home.scratch)
-        folder, digest = Path(self._folder.name), hashlib.sha256()
+        folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-", dir=home.scratch))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # at the process's end too
+        digest = hashlib.sha256()
         for number, file in enumerate(files):
             digest.update(file.getbuffer())
             (folder / _file_name(folder, file.name, number)).write_bytes(file.getbuffer())

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard.charts.train import RunCurves
 from dashboard.loaders.shared import stamp, workspace
 from pipeline.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pipeline.runs import RunInfo
 
 LOG_BYTES = 64_000  # read from the end of a log
 
@@ -52,34 +48,6 @@ def _split_counts(root: str, dataset: str, name: str) -> dict[str, Any]:
     from pipeline.data.splits import load_split
 
     return load_split(Workspace.open(root), dataset, name).to_json()  # frozen: never another under this name
-
-
-def curves(run: RunInfo) -> RunCurves:
-    """Return what there is to draw of a run; read anew while it goes on, once when it has ended."""
-    if run.status in ("running", "queued"):
-        return _read_curves(run)
-    return _ended_curves(str(workspace().root), run.id, str(run.ended), run.status)
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _ended_curves(root: str, run_id: str, ended: str, status: str) -> RunCurves:
-    from pipeline.runs import RunStore
-
-    return _read_curves(RunStore(Workspace.open(root)).find(run_id))
-
-
-def _read_curves(run: RunInfo) -> RunCurves:
-    from pipeline.runs import RunStore
-
-    store = RunStore(workspace())
-    return RunCurves(
-        name=run.name,
-        epochs=store.history(run.id),
-        batches=store.history(run.id, by="batch"),
-        steps_per_epoch=int(run.params.get("steps_per_epoch", 0)),
-        best_epoch=int(run.metrics.get("best_epoch", 0)),
-        ended_early=run.tags.get("ending") == "early",
-    )
 
 
 def log_tail(path: Path, *, lines: int = 200) -> str:

@@ -6,6 +6,7 @@ kept for the session, and serves the maps of all classes and of every method.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.inference.prediction import Prediction
 from pipeline.progress import Progress, section
 from pipeline.runs import RunInfo
 
+REST_SECONDS = 0.6  # who steps through a series does not stop at each slice
 _KEPT = 6  # slices a session remembers; each holds two copies of the network's input
 _KEY = "predict.evidence"
 
@@ -55,10 +57,21 @@ class Evidence:
         if not self.is_busy and self.probe is None:
             self.task = BackgroundTask(self._gather)
 
+    def card(self, key: Any) -> ReportCard | None:
+        """Return a map's report card, with the model's own check where that was made."""
+        card = self.cards.get(key)
+        return card.with_check(self.randomized) if card is not None and self.randomized is not None else card
+
+    def check_model(self) -> None:
+        """Begin the model's own check; it is made once for a model."""
+        if not self.is_busy:
+            self.task = BackgroundTask(self._check_model)
+
     def answer(self, key: Any, question: MapInQuestion) -> None:
         """Begin a map's report card, once the network was asked."""
-        if not self.is_busy:
-            self.task = BackgroundTask(lambda progress: self._answer(key, question, progress))
+        probe = self.probe
+        if probe is not None and not self.is_busy:
+            self.task = BackgroundTask(lambda progress: self._answer(key, question, probe, progress))
 
     def cancel(self) -> None:
         """Give up what is on its way; what is known stays."""
@@ -68,25 +81,35 @@ class Evidence:
     def _gather(self, progress: Progress) -> None:
         from pipeline.explanation.probe import occlude_slice, probe_slice
         from pipeline.inference.map_report import patches_of
-        from pipeline.inference.randomized import map_check
+        from pipeline.inference.randomized import known_map_check
 
+        _rest(progress)
         network, patches = self.prediction.engine, patches_of(self.prediction)
         if self.occluded is None:
             self.occluded = occlude_slice(network, patches, progress=section(progress, 0.0, 0.3))
-        if self.randomized is None:
-            self.randomized = map_check(network, progress=section(progress, 0.3, 0.4)).check
+        known = known_map_check(network)
+        self.randomized = known.check if known is not None else None
         self.probe = probe_slice(
-            network, patches, occluded=self.occluded, progress=section(progress, 0.4, 1.0)
+            network, patches, occluded=self.occluded, progress=section(progress, 0.3, 1.0)
         )
 
-    def _answer(self, key: Any, question: MapInQuestion, progress: Progress) -> None:
+    def _answer(self, key: Any, question: MapInQuestion, probe: Probe, progress: Progress) -> None:
         from pipeline.explanation.report_card import make_report_card
 
         progress(0, 1, "hiding parts in the map's order")
-        assert self.probe is not None  # noqa: S101
-        self.cards[key] = make_report_card(
-            self.prediction.engine, self.probe, question, randomized=self.randomized
-        )
+        self.cards[key] = make_report_card(self.prediction.engine, probe, question)
+
+    def _check_model(self, progress: Progress) -> None:
+        from pipeline.inference.randomized import map_check
+
+        self.randomized = map_check(self.prediction.engine, progress=progress).check
+
+
+def _rest(progress: Progress) -> None:
+    """Wait whether the slice is stayed at: stepping on is not slowed by work for slices left behind."""
+    for _ in range(6):
+        progress(0, 1)
+        time.sleep(REST_SECONDS / 6)
 
 
 def evidence_of(run: RunInfo, asked: Asked) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +63,13 @@ class Shown:
         beside = {RIVAL: [MapChoice(rival)], DIFFERENCE: [MapChoice(self.label, rival)]}
         return [MapChoice(self.label), *beside.get(self.beside, [])]
 
-    def limit(self, prediction: Prediction, values: np.ndarray) -> float:
-        """Return the end of the colour scale of a signed map (h, w)."""
+    def limit(self, prediction: Prediction, maps: Sequence[np.ndarray]) -> float:
+        """Return the end of the colour scale of the signed maps (h, w) that are shown, one for all."""
         cohort = prediction.engine.facts.heat_range
         if self.own_scale or not cohort:
-            peak = float(np.abs(values).max())
-            return peak if peak > 0 else 1.0
+            return max((float(np.abs(values).max()) for values in maps), default=0.0) or 1.0
         # A patch covers several cells, and its scale what so many of them could add up to.
-        return cohort * prediction.features[..., 0].size / values.size
+        return cohort * max((prediction.features[..., 0].size / values.size for values in maps), default=1.0)
 
 
 def draw_controls(prediction: Prediction) -> Shown:
@@ -115,7 +115,7 @@ def draw_maps(run: RunInfo, asked: Asked, shown: Shown | None) -> DeltaGenerator
     above, between, below = st.container(), st.container(), st.container()
     if shown is not None:
         with below:  # where a map that is being computed says so: what is above stays in its place
-            panels += [_map_panel(run, asked, shown, choice, base) for choice in shown.choices(prediction)]
+            panels += _map_panels(run, asked, shown, base)
             meaning = map_meaning(prediction, shown.label, shown.method, signed=shown.signed)
             limits = map_limits(prediction, shown.label, shown.method)
             st.html(f'<div class="p-meaning"><p>{html.escape(meaning)}</p><p>{html.escape(limits)}</p></div>')
@@ -132,18 +132,26 @@ def shown_values(run: RunInfo, asked: Asked, shown: Shown) -> np.ndarray | None:
     return background.known_map(run, asked, method=shown.method, label=shown.label)
 
 
-def _map_panel(run: RunInfo, asked: Asked, shown: Shown, choice: MapChoice, base: Layer) -> Panel:
+def _map_panels(run: RunInfo, asked: Asked, shown: Shown, base: Layer) -> list[Panel]:
     prediction = asked.prediction
-    title, layers = choice.title, [base]
-    if shown.method in SIGNED:
-        values = _signed_values(run, asked, shown.method, choice)
-        if values is not None:
-            layers.append(_signed_heat(prediction, shown, values))
-    else:
-        title = f"{METHODS[shown.method].title}, {choice.label}"
-        found = background.gradient_map(run, asked, method=shown.method, label=choice.label)
-        if found is not None:
-            layers.append(_own_heat(prediction.on_slice(found)))
+    choices = shown.choices(prediction)
+    if shown.method not in SIGNED:
+        return [_gradient_panel(run, asked, shown, choice, base) for choice in choices]
+    maps = [_signed_values(run, asked, shown.method, choice) for choice in choices]
+    limit = shown.limit(prediction, [values for values in maps if values is not None])
+    heats = [[] if values is None else [_signed_heat(prediction, shown, values, limit)] for values in maps]
+    return [
+        _panel(prediction, choice.title, [base, *heat]) for choice, heat in zip(choices, heats, strict=True)
+    ]
+
+
+def _gradient_panel(run: RunInfo, asked: Asked, shown: Shown, choice: MapChoice, base: Layer) -> Panel:
+    found = background.gradient_map(run, asked, method=shown.method, label=choice.label)
+    heat = [] if found is None else [_own_heat(asked.prediction.on_slice(found))]
+    return _panel(asked.prediction, f"{METHODS[shown.method].title}, {choice.label}", [base, *heat])
+
+
+def _panel(prediction: Prediction, title: str, layers: list[Layer]) -> Panel:
     return Panel(layers, title=title, outlines=_lungs(prediction), **pictures.placement(prediction.image))
 
 
@@ -159,9 +167,8 @@ def _signed_values(run: RunInfo, asked: Asked, method: str, choice: MapChoice) -
     return occlusion_values(without, logits, contrast_of(prediction, choice.label, choice.against))
 
 
-def _signed_heat(prediction: Prediction, shown: Shown, values: np.ndarray) -> HeatLayer:
-    limit, unit = shown.limit(prediction, values), UNITS[shown.method]
-    placed = prediction.on_slice(values)
+def _signed_heat(prediction: Prediction, shown: Shown, values: np.ndarray, limit: float) -> HeatLayer:
+    placed, unit = prediction.on_slice(values), UNITS[shown.method]
     if shown.signed:
         return HeatLayer(placed, low=-limit, high=limit, signed=True, opacity=0.6, fade=True, unit=unit)
     positive = np.maximum(placed, 0)

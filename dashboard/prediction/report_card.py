@@ -63,13 +63,16 @@ def _card(evidence: Evidence, asked: Asked, shown: Shown, values: np.ndarray | N
     question = question_of(asked.prediction, shown.label, method=shown.method, values=values)
     if question.refusal:
         return refused_card(question.refusal)
-    if key not in evidence.cards:
+    card = evidence.card(key)
+    if card is None or (card.checks and evidence.randomized is None):
         if evidence.probe is None:
             evidence.gather()
-        else:
+        elif card is None:
             evidence.answer(key, question)
+        else:
+            evidence.check_model()
         _draw_waiting(evidence)
-    return evidence.cards.get(key)
+    return card
 
 
 @st.fragment(run_every=POLL_SECONDS)

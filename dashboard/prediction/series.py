@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import widgets
 from dashboard.loaders import predict as read
 from dashboard.loaders import series as load
+from dashboard.prediction.arrows import draw_arrows
 from dashboard.prediction.averaging import chosen_averaging
 from dashboard.prediction.source import Asked
 from dashboard.prediction.strip import draw_case, draw_notes, draw_strip
@@ -38,27 +39,26 @@ def draw_series(run: RunInfo, dataset: str | None, row: DeltaGenerator) -> Asked
         from_dataset = origin == DATASET and dataset is not None
         chosen = _of_dataset(run, str(dataset)) if from_dataset else _of_upload(run)
     if chosen is None:
+        _draw_missing(from_dataset)
         return None
     work, open_slice, name = chosen
-    if work.error is not None:
-        load.forget(work)
-        raise work.error
     if not work.done:
         _draw_progress(work)
         return None
     if work.stopped:
         _draw_stopped(work)
         return None
+    try:
+        work.check()
+    except Exception:
+        load.forget(work)  # the next look tries again
+        raise
     return _draw_answered(run, work, open_slice, name, row)
 
 
 def _of_dataset(run: RunInfo, dataset: str) -> tuple[load.SeriesWork, Open, str] | None:
     offered = load.list_series(dataset)
     if not offered:
-        st.html(
-            '<div class="p-gate" data-known="false">No series of two slices or more is known in this data '
-            "set: DICOM headers, volumes and files of several frames say which slices belong together.</div>"
-        )
         return None
     words = {each.slice_id: each.words for each in offered}
     slice_id = st.selectbox(
@@ -82,10 +82,6 @@ def _of_upload(run: RunInfo) -> tuple[load.SeriesWork, Open, str] | None:
         label_visibility="collapsed",
     )  # fmt: skip
     if not files:
-        st.caption(
-            "All DICOM files of a series at once, a ZIP of them, or a NIfTI volume. They stay on this "
-            "machine and go with this session."
-        )
         return None
     with st.spinner("Looking through the files"):
         spool = load.spooled(files)
@@ -108,6 +104,23 @@ def _of_upload(run: RunInfo) -> tuple[load.SeriesWork, Open, str] | None:
         return Asked(f"{source.path.name}, slice {number + 1}", digest, found)
 
     return work, open_slice, key
+
+
+def _draw_missing(from_dataset: bool) -> None:
+    if from_dataset:
+        widgets.empty_state(
+            "No series in this data set",
+            "Which slices belong together is said by DICOM headers, volumes and files of several frames; "
+            "pictures do not say it. Bring the files of a series yourself, or choose another data set.",
+            key="predict-no-series",
+        )
+        return
+    widgets.empty_state(
+        "A series of your own",
+        "All DICOM files of a series at once, a ZIP archive of them, or a NIfTI volume. The files stay on "
+        "this machine and are removed when this session ends.",
+        key="predict-upload-series",
+    )
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -142,6 +155,7 @@ def _draw_answered(
     current = int(st.session_state.setdefault(state, _first(work)))
     with row:
         _draw_steps(work, state, current)
+        draw_arrows()
     strip, answer = st.columns([73, 27], gap="medium")
     with strip, widgets.panel(key="predict-strip"):
         clicked = draw_strip(case, labels, current=current, key=name)

@@ -73,11 +73,11 @@ def draw_readings(run: RunInfo) -> None:
         widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
     with st.container(horizontal=True):
         st.download_button(
-            "CSV", lambda: export_csv(readings), file_name=f"readings-{run.name}.csv", mime="text/csv",
+            "CSV", export_csv(readings), file_name=f"readings-{run.name}.csv", mime="text/csv",
             icon=":material/download:", on_click="ignore", key="review.csv",
         )  # fmt: skip
         st.download_button(
-            "JSON with audit", lambda: export_json(read.store(), readings), mime="application/json",
+            "JSON with audit", export_json(read.store(), readings), mime="application/json",
             file_name=f"readings-{run.name}.json", icon=":material/download:", on_click="ignore",
             key="review.json",
         )  # fmt: skip

@@ -31,8 +31,15 @@ class Controls:
         typed: bool = False,
         names: Mapping[Any, str] | None = None,
         on_change: Callable[[], None] | None = None,
+        quiet: bool = False,
     ) -> None:
-        """Draw a choice; what is set now is always among the options. `typed` takes other numbers too."""
+        """Draw a choice; what is set now is always among the options.
+
+        Args:
+            typed: take other numbers too.
+            names: of options that need one of their own.
+            quiet: leave it to the caller to `say_problem`, where there is more room.
+        """
         now = session.get(field)
         offered = list(options)
         if now not in offered:
@@ -56,7 +63,8 @@ class Controls:
             on_change=changed,
             persist_state="session",
         )
-        self._say_problem(field)
+        if not quiet:
+            self.say_problem(field)
 
     def number(
         self,
@@ -80,7 +88,7 @@ class Controls:
             on_change=on_change,
             persist_state="session",
         )
-        self._say_problem(field)
+        self.say_problem(field)
 
     def slider(self, field: str, most: float, *, step: float, unit: str = "") -> None:
         """Draw a slider from nought; a value beyond its end moves the end."""
@@ -95,7 +103,7 @@ class Controls:
             help=HELP.get(field),
             persist_state="session",
         )
-        self._say_problem(field)
+        self.say_problem(field)
 
     def toggle(self, field: str, *, disabled: bool = False) -> None:
         """Draw a box to tick."""
@@ -106,7 +114,7 @@ class Controls:
             disabled=disabled,
             persist_state="session",
         )
-        self._say_problem(field)
+        self.say_problem(field)
 
     def several(self, field: str, options: Sequence[Any], *, unit: str = "", placeholder: str) -> None:
         """Draw a choice of several; what is set now is always among the options."""
@@ -120,7 +128,7 @@ class Controls:
             placeholder=placeholder,
             persist_state="session",
         )
-        self._say_problem(field)
+        self.say_problem(field)
 
     def text(self, field: str, *, placeholder: str = "") -> None:
         """Draw a line to type."""
@@ -131,8 +139,9 @@ class Controls:
             help=HELP.get(field),
             persist_state="session",
         )
-        self._say_problem(field)
+        self.say_problem(field)
 
-    def _say_problem(self, field: str) -> None:
+    def say_problem(self, field: str) -> None:
+        """Say what is wrong with a setting, nothing where nothing is."""
         if problem := self._problems.get(field):
             widgets.callout(in_words(problem), tone="bad")

@@ -12,7 +12,7 @@ from dashboard.training import session
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
 from pipeline.training.estimate import Estimate, estimate_training
-from pipeline.training.memory import MemoryPlan, memory_offer, plan_for
+from pipeline.training.memory import MemoryPlan, memory_offer, plan_here
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class Cost:
 
     estimate: Estimate
     plan: MemoryPlan
+
+    @property
+    def verdict(self) -> str:
+        """What to say where it does not fit, or leaves other programs too little."""
+        return (
+            "This fits this machine barely, if at all."
+            if self.estimate.fits
+            else "This does not fit this machine."
+        )
 
 
 def cost_of(config: TrainConfig) -> Cost:
@@ -36,7 +45,7 @@ def cost_of(config: TrainConfig) -> Cost:
         val_slices=counts["val"]["slices"],
         runs=[run for run in loaders.runs() if run.status == "finished"],
     )
-    return Cost(estimate, plan_for(estimate.available, config))
+    return Cost(estimate, plan_here(config))
 
 
 def draw_cost(config: TrainConfig) -> None:
@@ -51,7 +60,7 @@ def draw_cost(config: TrainConfig) -> None:
         f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it.",
     )
     if cost.plan.config != config or not cost.plan.fits:
-        offer(cost.plan, title="This does not fit this machine.", key="train-fit")
+        offer(cost.plan, title=cost.verdict, key="train-fit")
 
 
 def draw_shortage(runs: list[RunInfo]) -> None:
@@ -82,7 +91,7 @@ def duration(seconds: float) -> str:
     if minutes < 90:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 36 else f"{hours // 24} days {hours % 24} h"
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"
 
 
 def _accept(config: TrainConfig, answers: str | None) -> None:

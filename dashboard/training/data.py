@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import loaders, widgets
+from dashboard.loaders import planning
 from dashboard.loaders import train as load
 from dashboard.training import session
 from dashboard.training.controls import Controls
@@ -13,33 +14,34 @@ from pipeline.errors import HilumError
 from pipeline.training.order import balance_effect
 
 
-def draw_data(dataset: str, controls: Controls) -> bool:
-    """Draw the choice of split and recipe; return whether there is a split to learn from."""
+def draw_data(dataset: str, controls: Controls) -> None:
+    """Draw the choice of split, or the way to one, and of recipe."""
     names = load.split_names(dataset)
-    if not names:
-        st.caption("This data set has no split yet.")
-        st.button(
-            "Split it by patient", key="train-split", on_click=make_split, args=(dataset,),
-            help="70 % to train on, patients kept together",
-        )  # fmt: skip
-        tell_split_problem()
-        return False
-    left, right = st.columns(2)
+    left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        controls.select("split", names)
+        if names:
+            controls.select("split", names)
+        else:
+            st.button(
+                "Split it by patient", key="train-split", on_click=make_split, args=(dataset,),
+                type="primary", width="stretch", help="70 % to train on, patients kept together",
+            )  # fmt: skip
     with right:
         controls.select("recipe", load.recipes())
-    _tell_split(dataset, str(session.get("split")))
-    return True
+    if names:
+        _tell_split(dataset, str(session.get("split")))
+    tell_split_problem()
 
 
 def settle_split(dataset: str) -> None:
-    """Take the data set's newest split where the one that is set is another data set's."""
+    """Take the data set's newest split where the one that is set is another data set's; fold, classes too."""
     names = load.split_names(dataset)
     if session.get("split") not in names:
         st.session_state[session.key("split")] = names[0] if names else None
-        st.session_state[session.key("fold")] = None
     if names:
+        fold, folds = session.get("fold"), planning.split_folds(dataset, str(session.get("split")))
+        if fold is not None and fold >= folds:
+            st.session_state[session.key("fold")] = None
         labels = labels_of(dataset, str(session.get("split")))
         kept = [label for label in session.get("classes") if label in labels]
         if kept != session.get("classes"):
@@ -80,8 +82,10 @@ def labels_of(dataset: str, split: str) -> dict[str, int]:
 
 def draw_classes(dataset: str, controls: Controls) -> None:
     """Draw which classes are learnt, what is done for the smaller ones, and what that does to odds."""
-    counts = {label: n for label, n in labels_of(dataset, str(session.get("split"))).items() if n}
     controls.select("balance", list(NAMES["balance"]))
+    if session.get("split") is None:
+        return
+    counts = {label: n for label, n in labels_of(dataset, str(session.get("split"))).items() if n}
     if len(counts) > 2:
         controls.several("classes", list(counts), placeholder="all of them")
     chosen = {label: n for label, n in counts.items() if label in (session.get("classes") or counts)}

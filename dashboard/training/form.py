@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dashboard import loaders, widgets
+from dashboard.loaders import train as load
 from dashboard.training import session
 from dashboard.training.augmentation import draw_augmentation
 from dashboard.training.controls import Controls
@@ -16,15 +18,13 @@ from dashboard.training.learning import draw_optimizer, draw_restraint, draw_run
 from dashboard.training.model import draw_model, settle_weights
 from dashboard.training.presets import draw_presets
 from dashboard.training.sweeping import draw_many
-from dashboard.training.words import NAMES, in_words
+from dashboard.training.words import in_words
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.problems import config_problems, weights_problem
 
 if TYPE_CHECKING:
     from pipeline.data.datasets import DatasetInfo
     from pipeline.runs import RunInfo
-
-MONITORS = NAMES["monitor"]
 
 
 @st.fragment
@@ -37,8 +37,7 @@ def draw_form(dataset: DatasetInfo) -> None:
         controls = Controls(problems)
         draw_shortage(loaders.runs())
         draw_presets()
-        if not draw_data(dataset.name, controls):
-            return
+        draw_data(dataset.name, controls)
         draw_model(controls, config)
         draw_schedule(controls)
         _draw_further(dataset.name, controls, config)
@@ -69,6 +68,11 @@ def _check(dataset: str) -> tuple[TrainConfig | None, dict[str, str]]:
     values: dict[str, Any] = session.values(dataset)
     problems = config_problems(values)
     config = None if problems else make_config(values)
+    if values["split"] is None:
+        problems["split"] = "This data set has no split yet: split it first, here or on the Explore page."
+    if values["recipe"] not in load.recipes():
+        problems["recipe"] = f"No recipe is called {values['recipe']!r} any more: choose another."
+        config = None
     if missing is not None:
         problems["weights"] = missing
     elif config is not None and (problem := weights_problem(loaders.workspace(), config)):
@@ -93,10 +97,10 @@ def _draw_further(dataset: str, controls: Controls, config: TrainConfig | None) 
 
 
 def _draw_launch(config: TrainConfig | None, problems: dict[str, str]) -> None:
-    if config is not None:
+    if config is not None and config.split is not None:
         draw_cost(config)
     for sentence in problems.values():
-        st.caption(f":material/error: {in_words(sentence)}")
+        st.html(f'<div class="t-problem">{html.escape(in_words(sentence))}</div>')
     pressed = st.button(
         "Train", type="primary", key="train-launch", icon=":material/play_arrow:", width="stretch",
         disabled=bool(problems),

@@ -95,7 +95,8 @@ def draw_run(dataset: str, controls: Controls) -> None:
     """Draw what concerns the run and not what it learns."""
     controls.text("name", placeholder="made from the choices")
     left, right = st.columns(2)
-    folds = planning.split_folds(dataset, str(session.get("split")))
+    split = session.get("split")
+    folds = planning.split_folds(dataset, str(split)) if split is not None else 0
     with left:
         controls.number("seed", 0, 2**32 - 1)
     with right:

@@ -22,8 +22,9 @@ def draw_model(controls: Controls, config: TrainConfig | None) -> None:
     with left:
         controls.select("architecture", list(ARCHITECTURES))
     with right:
-        controls.select("weights", list(NAMES["weights"]))
+        controls.select("weights", list(NAMES["weights"]), quiet=True)
     _draw_weights(controls)
+    controls.say_problem("weights")
     if config is not None and (note := weights_note(config)):
         st.caption(note)
     left, right = st.columns(2)
@@ -46,6 +47,8 @@ def settle_weights() -> str | None:
                 "architecture only: start from others."
             )
         st.session_state[session.key("from_run")] = next(iter(fitting))
+    if kind == "run" and not planning.is_run(str(session.get("from_run"))):
+        return "The run that these weights come from is not in this workspace: start from another, or others."
     return None
 
 
@@ -55,7 +58,9 @@ def _draw_weights(controls: Controls) -> None:
         controls.text("file", placeholder="path of a .weights.h5 file")
     elif kind == "run" and session.get("from_run"):
         fitting, chosen = _fitting_runs(), session.get("from_run")
-        others = {} if chosen in fitting else {chosen: f"{chosen[:8]}, not among these"}
+        others = (
+            {} if chosen in fitting else {chosen: f"{chosen[:8]} (not of this architecture, or not here)"}
+        )
         controls.select("from_run", list(fitting), names=fitting | others)
 
 

@@ -23,6 +23,7 @@ def draw_presets() -> None:
             "Preset",
             [*PRESETS, session.NO_PRESET],
             key=session.key("preset"),
+            format_func=lambda name: "no preset" if name == session.NO_PRESET else name,
             on_change=lambda: session.take_preset(st.session_state[session.key("preset")]),
             persist_state="session",
         )
@@ -34,12 +35,16 @@ def draw_presets() -> None:
         )  # fmt: skip
         st.button(
             "", key="train-reset", icon=":material/restart_alt:", on_click=session.take_preset, args=(base,),
-            disabled=not changed, help=f"Reset to {base}",
+            disabled=not changed, help=f"Reset to {_name(base)}",
         )  # fmt: skip
     preset = PRESETS.get(base)
     st.caption(preset.sentence if preset else _PLAIN)
     if changed:
-        _say_changes(base, changed)
+        _say_changes(_name(base), changed)
+
+
+def _name(base: str) -> str:
+    return "the plain defaults" if base == session.NO_PRESET else base
 
 
 def _say_changes(base: str, changed: dict[str, tuple[object, object]]) -> None:

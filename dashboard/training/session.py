@@ -37,8 +37,9 @@ def get(field: str) -> Any:
 
 def begin() -> None:
     """Give every setting that has no value yet its first one: those of the preset for this machine."""
-    base = st.session_state.setdefault("train.base", planning.first_preset())
-    for field, value in flat(preset_config(base)).items():
+    if "train.base" not in st.session_state:
+        st.session_state["train.base"] = planning.first_preset()
+    for field, value in flat(preset_config(st.session_state["train.base"])).items():
         st.session_state.setdefault(key(field), value)
 
 
@@ -104,7 +105,7 @@ def take_preset(name: str) -> None:
     """Set everything that a preset speaks of; data, seed and name stay."""
     chosen = flat(preset_config(name))
     settings = {field: value for field, value in chosen.items() if field not in _NOT_OF_PRESETS}
-    take(settings, reason=f"preset {name}")
+    take(settings, reason="no preset" if name == NO_PRESET else f"preset {name}")
 
 
 def undo() -> None:

@@ -16,6 +16,8 @@ from dashboard.training.model import SIZES
 from dashboard.training.words import LABELS, NAMES
 from pipeline.jobs import JobStore
 from pipeline.training.config import TrainConfig
+from pipeline.training.plan import remarks_on
+from pipeline.training.problems import needs_network
 
 if TYPE_CHECKING:
     from pipeline.training.sweeps import Kind, TrialPlan
@@ -78,6 +80,14 @@ def _compare(config: TrainConfig) -> None:
         base = config if kind == kinds[0] else config.model_copy(update={"weights": kind})
         seeds = tuple(range(config.seed, config.seed + int(repeats)))
         plans = planning.plan_architectures(base, sizes=tuple(sizes), seeds=seeds)
+        having = [plan for plan in plans if planning.has_first_weights(plan)]
+        if len(having) < len(plans):
+            widgets.callout(
+                f"These first weights are there for {len(having)} of {len(plans)} trainings. To compare all, "
+                "start from ImageNet."
+            )
+        for remark in remarks_on(base):
+            widgets.callout(remark, tone="warn")
         chosen = _choose(plans, columns=["architecture", "image_size", "seed"], key="architectures")
         _queue("architectures", chosen)
 
@@ -122,31 +132,34 @@ def _search(config: TrainConfig) -> None:
         trials = int(left.number_input("Trials", 1, 1000, 20, key="train-trials"))
         seed = int(right.number_input("Seed of the search", 0, 2**31, 0, key="train-search-seed"))
         cost = cost_of(config)
+        base = config
+        if cost.plan.config != config or not cost.plan.fits:
+            widgets.callout(cost.plan.sentence, tone="warn", title=cost.verdict)
+            if cost.plan.fits and st.checkbox("Search with what fits", True, key="train-search-fit"):
+                base, cost = cost.plan.config, cost_of(cost.plan.config)
         seconds = trials * cost.estimate.seconds / JobStore(loaders.workspace()).at_once
         _say_total(trials, seconds, cost.estimate.memory, "at most, as many are given up early")
-        if not cost.plan.fits or cost.plan.config != config:
-            widgets.callout(cost.plan.sentence, tone="warn", title="This does not fit this machine.")
         if st.button(
             f"Queue a search of {trials} trainings", key="train-queue-search", type="primary",
             disabled=not space,
         ):  # fmt: skip
-            launch_search(loaders.workspace(), config, trials=trials, space=space, seed=seed)
+            launch_search(loaders.workspace(), base, trials=trials, space=space, seed=seed)
             _close(f"A search of {trials} trainings is in the queue.")
 
 
 def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list[TrainConfig]:
     """Draw the trainings of a sweep with their cost; return those that are ticked."""
-    problems = [planning.trial_problem(plan) for plan in plans]
+    notes = [_note(plan) for plan in plans]
     rows = [
-        {"train": problem is None}
+        {"train": plan.fits and planning.has_first_weights(plan)}
         | {column: plan.to_json()[column] for column in columns}
         | {
             "memory": plan.estimate.memory / _GIB,
             "time": duration(plan.estimate.seconds),
             "parameters": plan.estimate.parameters / 1e6,
-            "note": problem or "",
+            "note": note,
         }
-        for plan, problem in zip(plans, problems, strict=True)
+        for plan, note in zip(plans, notes, strict=True)
     ]
     table = pd.DataFrame(rows)
     if "fold" in table:
@@ -163,7 +176,7 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
             "image_size": st.column_config.NumberColumn("size", format="%d px"),
             "memory": st.column_config.NumberColumn(format="%.1f GiB"),
             "parameters": st.column_config.NumberColumn(format="%.1f M"),
-            "note": st.column_config.TextColumn("why not", width="medium"),
+            "note": st.column_config.TextColumn(width="medium"),
         },
     )
     chosen = [plan for plan, ticked in zip(plans, edited["train"], strict=True) if ticked]
@@ -171,6 +184,15 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
     memory = max((plan.estimate.memory for plan in chosen), default=0)
     _say_total(len(chosen), seconds, memory, "if none stops early")
     return [plan.config for plan in chosen]
+
+
+def _note(plan: TrialPlan) -> str:
+    """Say why a training is not ticked, or what it needs first."""
+    if not planning.has_first_weights(plan):
+        return "no such first weights"
+    if not plan.fits:
+        return "too little memory"
+    return "weights fetched first: needs network" if needs_network(plan.config) else ""
 
 
 def _say_total(count: int, seconds: float, memory: int, remark: str) -> None:

@@ -1,5 +1,7 @@
 """Evaluate: how good is this model, and how sure can one be?"""
 
+import json
+
 import streamlit as st
 
 from dashboard import widgets
@@ -35,13 +37,13 @@ with st.container(horizontal=True, vertical_alignment="center"):
     # A real model on phantoms: the picker marks only what its own training says.
     widgets.synthetic_badge(evaluation.is_synthetic and run.tags.get("synthetic") != "true")
     st.caption(f"{evaluation.data}: {people_text(evaluation)}", width="stretch")
-    st.download_button(
+    widgets.draw_download(
         "Report",
         lambda: build_report(evaluation),
+        of=json.dumps(evaluation.to_json()),
         file_name=f"hilum-{run.name}-{data.replace(':', '-')}.html",
         mime="text/html",
-        icon=":material/download:",
-        on_click="ignore",
+        key="evaluate-report",
     )
 headline_tiles(evaluation)
 draw_verdict(evaluation.verdict)

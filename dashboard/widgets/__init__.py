@@ -14,6 +14,7 @@ page does none of these. Choices (`?dataset=`, `?run=`, `?slice=`) are kept by `
 """
 
 from dashboard.widgets.choices import dataset_picker, recall, remember, run_picker
+from dashboard.widgets.downloads import draw_download
 from dashboard.widgets.empty import no_dataset, no_run
 from dashboard.widgets.frame import guarded, is_dark, page_header, set_up_page, status_bar
 from dashboard.widgets.parts import (
@@ -40,6 +41,7 @@ __all__ = [
     "class_badge",
     "class_legend",
     "dataset_picker",
+    "draw_download",
     "empty_state",
     "estimate_text",
     "guarded",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline import console
+from pipeline.commands.reading import Ensemble, Tta
 from pipeline.commands.shared import Json, Run, UsageError, answer, job_of
 
 app = typer.Typer()
@@ -37,6 +38,8 @@ def hand_on(
         bool,
         typer.Option("--keep-identifiers", help="DICOM names the slice's own patient and study."),
     ] = False,
+    tta: Tta = 1,
+    ensemble: Ensemble = None,
     as_json: Json = False,
 ) -> None:
     """Write answers as files: bundles, pages, DICOM. Research use only - not for diagnosis."""
@@ -48,7 +51,8 @@ def hand_on(
     if (pixels and not bundle) or (keep_identifiers and not dicom):
         raise UsageError("--pixels goes with --bundle, and --keep-identifiers with --dicom.")
     with job_of(context, "hand-on", title=f"Hand on answers of {run}") as progress:
-        for line in hand_on(context.obj, run, inputs, wanted, progress=progress):
+        lines = hand_on(context.obj, run, inputs, wanted, tta=tta, ensemble=ensemble or (), progress=progress)
+        for line in lines:
             typer.echo(json.dumps(line, allow_nan=False) if as_json else console.handed_text(line))
 
 

@@ -59,6 +59,9 @@ def predict(
     heatmaps: Annotated[
         Path | None, typer.Option(help="Write a heatmap of each slice into this folder.")
     ] = None,
+    check_maps: Annotated[
+        bool, typer.Option("--check-maps", help="Say how far each heatmap can be trusted; seconds a slice.")
+    ] = False,
     series: Annotated[
         bool, typer.Option("--series", help="Answer each series as a case too, after its slices.")
     ] = False,
@@ -72,9 +75,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Give the model's opinion of slices, one line a slice."""
-    averaged = tta != 1 or bool(ensemble)
-    if (series or out is not None) and (heatmaps is not None or averaged) or (series and out is not None):
-        raise UsageError("--series and --out stand alone, without --heatmaps, --tta and --ensemble.")
+    extras = heatmaps is not None or check_maps or tta != 1 or bool(ensemble)
+    if (series or out is not None) and extras or (series and out is not None):
+        raise UsageError("--series and --out stand alone, without what is done for each slice.")
     if out is not None:
         _predict_batch(context, run, inputs, out, resume=resume, as_json=as_json)
         return
@@ -90,6 +93,7 @@ def predict(
                 run,
                 inputs,
                 heatmaps=heatmaps,
+                check_maps=check_maps,
                 tta=tta,
                 ensemble=ensemble or (),
                 progress=progress,

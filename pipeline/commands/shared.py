@@ -6,18 +6,34 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.errors import HilumError
 from pipeline.jobs import JobStore, Reporter
 
+if TYPE_CHECKING:
+    from pipeline.training.cluster.place import Cluster
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, the beginning of it, its name, or `demo`.")
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set's name.")]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        envvar="HILUM_CLUSTER",
+        help="Train by several processes: local, auto or a Ray cluster's HOST:PORT.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of --cluster: processes; default: one a GPU, else one a machine."),
+]
 
 
 class UsageError(HilumError):
@@ -29,6 +45,23 @@ def job_of(context: typer.Context, kind: str, *, title: str) -> Iterator[Reporte
     """Be a job while the block runs."""
     with JobStore(context.obj).reporting(kind, sys.argv[1:], title) as reporter:
         yield reporter
+
+
+def chosen_cluster(address: str | None, workers: int | None) -> Cluster | None:
+    """Return where to train; None is this process.
+
+    Raises:
+        UsageError: workers without a cluster.
+        ClusterMissingError: Ray or JAX is not installed.
+    """
+    from pipeline.training.cluster.place import Cluster, require_libraries
+
+    if not address:
+        if workers is not None:
+            raise UsageError("--workers is for a cluster: say which, for example `--cluster local`.")
+        return None
+    require_libraries()
+    return Cluster(address, workers)
 
 
 def complain(sentence: str) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Json, UsageError, answer, job_of
+from pipeline.commands.shared import Address, Json, UsageError, Workers, answer, chosen_cluster, job_of
 
 if TYPE_CHECKING:
+    from pipeline.training.cluster.place import Cluster
     from pipeline.training.config import TrainConfig
     from pipeline.training.sweeps import TrialPlan
     from pipeline.workspace import Workspace
@@ -47,6 +48,8 @@ def architectures(
     name: SweepName = None,
     dry_run: DryRun = False,
     unfit: Unfit = False,
+    cluster: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Compare architectures x sizes x seeds on one split; prints the sweep's id last."""
@@ -56,7 +59,8 @@ def architectures(
     plans = plan_architectures(
         context.obj, base, architectures=architecture or (), sizes=image_size or (), seeds=seed or ()
     )
-    _launch(context.obj, "architectures", plans, name, dry_run=dry_run, unfit=unfit, as_json=as_json)
+    where = chosen_cluster(cluster, workers)
+    _launch(context.obj, "architectures", plans, name, where, dry_run=dry_run, unfit=unfit, as_json=as_json)
 
 
 @sweep.command()
@@ -69,13 +73,16 @@ def folds(
     name: SweepName = None,
     dry_run: DryRun = False,
     unfit: Unfit = False,
+    cluster: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Train once for each fold of a split (`split --folds`); prints the sweep's id last."""
     from pipeline.training.sweeps import plan_folds
 
     plans = plan_folds(context.obj, _base(context.obj, dataset, config, split_name, further))
-    _launch(context.obj, "folds", plans, name, dry_run=dry_run, unfit=unfit, as_json=as_json)
+    where = chosen_cluster(cluster, workers)
+    _launch(context.obj, "folds", plans, name, where, dry_run=dry_run, unfit=unfit, as_json=as_json)
 
 
 @sweep.command()
@@ -94,6 +101,8 @@ def search(
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     further: Further = None,
     name: SweepName = None,
+    cluster: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Search for a good configuration, giving up what falls behind; prints the sweep's id last."""
     from pipeline.training.config import load_config
@@ -101,7 +110,9 @@ def search(
 
     base = _base(context.obj, dataset, config, split_name, further)
     wanted = load_config(space) if space is not None else None
-    typer.echo(launch_search(context.obj, base, trials=trials, space=wanted, seed=seed, name=name).id)
+    where = chosen_cluster(cluster, workers)
+    found = launch_search(context.obj, base, trials=trials, space=wanted, seed=seed, name=name, cluster=where)
+    typer.echo(found.id)
 
 
 @sweep.command("run", hidden=True)
@@ -179,6 +190,7 @@ def _launch(
     kind: Any,
     plans: list[TrialPlan],
     name: str | None,
+    cluster: Cluster | None,
     *,
     dry_run: bool,
     unfit: bool,
@@ -195,7 +207,7 @@ def _launch(
         raise UsageError(
             "None of these trainings is likely to fit the memory; --all queues them all the same."
         )
-    sweep_id = None if dry_run else launch_sweep(workspace, kind, chosen, name=name).id
+    sweep_id = None if dry_run else launch_sweep(workspace, kind, chosen, name=name, cluster=cluster).id
     if as_json:
         typer.echo(json.dumps({"sweep": sweep_id, "trials": rows}, indent=2))
     elif sweep_id:

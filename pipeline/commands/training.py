@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Json, Run, answer, job_of
+from pipeline.commands.shared import Address, Json, Run, Workers, answer, chosen_cluster, job_of
 
 if TYPE_CHECKING:
     from pipeline.training.config import TrainConfig
@@ -49,6 +49,8 @@ def train(
         ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
+    cluster: Address = None,
+    workers: Workers = None,
 ) -> None:
     """Train a classifier; prints the run's id last."""
     from pipeline.training.config import build_config
@@ -61,25 +63,26 @@ def train(
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
     chosen = build_config(context.obj, config, **(given | parse_settings(further or [])))
-    _tell_memory(chosen)
+    where = chosen_cluster(cluster, workers)
+    if where is None:
+        _tell_memory(chosen)
     if detach:
         from pipeline.training.launch import submit_training
 
-        typer.echo(submit_training(context.obj, chosen))
+        typer.echo(submit_training(context.obj, chosen, cluster=where))
         return
     from pipeline.training.train import train as train_run
 
     with job_of(context, "train", title=f"Train {chosen.architecture} on {chosen.dataset}") as progress:
-        run_id = train_run(context.obj, chosen, progress=progress)
+        run_id = train_run(context.obj, chosen, cluster=where, progress=progress)
     typer.echo(run_id)
 
 
 def _tell_memory(config: TrainConfig) -> None:
     """Say what would fit, where the training is likely not to."""
-    from pipeline.training.estimate import available_memory
-    from pipeline.training.memory import plan_for
+    from pipeline.training.memory import plan_here
 
-    plan = plan_for(available_memory(), config)
+    plan = plan_here(config)
     if plan.config != config or not plan.fits:
         typer.echo(plan.sentence, err=True)
 

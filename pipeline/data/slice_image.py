@@ -29,6 +29,10 @@ class SliceError(HilumError):
         self.code = code
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[SliceError], tuple[str, str]]:
+        """Let it go from one process to another."""
+        return type(self), (self.code, self.reason)
+
 
 @dataclass(frozen=True)
 class DicomHeader:

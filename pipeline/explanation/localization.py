@@ -34,8 +34,8 @@ def overlap_of_hottest(values: np.ndarray, mask: np.ndarray) -> float | None:
     hottest = np.zeros(values.size, bool)
     hottest[np.argsort(-values, axis=None, kind="stable")[:area]] = True
     hottest &= values.ravel() > 0
-    inside = np.count_nonzero(hottest & (mask.ravel() != 0))
-    return inside / (np.count_nonzero(hottest) + area - inside)
+    inside = int(np.count_nonzero(hottest & (mask.ravel() != 0)))
+    return inside / (int(np.count_nonzero(hottest)) + area - inside)
 
 
 def localization(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 A map can look right and say nothing: it may show edges that a network with random weights shows too (Adebayo
 et al., NeurIPS 2018), or parts that the network does not use (Petsiuk et al., BMVC 2018). Each check below
-can fail; what it cannot show is whether the model is right.
+can fail. They ask whether the map shows what the network uses; whether that is the lesion, and whether the
+model is right, they cannot tell.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ class ReportCard:
     def sentence(self) -> str:
         """The verdict in words."""
         return VERDICTS[self.verdict]
+
+    def with_check(self, check: Check) -> ReportCard:
+        """Return the card with one more check; a card without any stays as it is."""
+        return judged([*self.checks, check], self.faithfulness) if self.checks else self
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -118,7 +123,10 @@ def judged(checks: Sequence[Check], faithfulness: Faithfulness | None = None) ->
     made = sum(check.level == "good" for check in checks)
     because = f"It passed {made} of {len(checks)} checks; the others could not be made."
     if made == len(checks):
-        because = f"It passed all {made} checks. They do not tell whether the model is right."
+        because = (
+            f"It passed all {made} checks: it shows what the network uses. That need not be the lesion, "
+            "nor the model right."
+        )
     return ReportCard(NOTHING_AGAINST, because, tuple(checks), faithfulness)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipeline.errors import HilumError
 from pipeline.progress import Progress
 
 T = TypeVar("T")
+END_SECONDS = 10.0  # between two reports of progress lies a run of the network, or reading a file
 
 
 class TaskCancelledError(HilumError):
@@ -30,7 +33,14 @@ class BackgroundTask(Generic[T]):
         self._stop = threading.Event()
         self._future: Future[T] = Future()
         # A daemon: what is on its way must not keep the dashboard from ending.
-        threading.Thread(target=self._settle, args=(work,), name="hilum-map", daemon=True).start()
+        self._thread = threading.Thread(target=self._settle, args=(work,), name="hilum-task", daemon=True)
+        self._thread.start()
+        _ALL.add(self)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was given up."""
+        return self._stop.is_set()
 
     @property
     def done(self) -> bool:
@@ -51,6 +61,11 @@ class BackgroundTask(Generic[T]):
         """Give it up."""
         self._stop.set()
 
+    def end(self) -> None:
+        """Give it up and wait until it heard of it."""
+        self.cancel()
+        self._thread.join(END_SECONDS)
+
     def _settle(self, work: Callable[[Progress], T]) -> None:
         try:
             self._future.set_result(work(self._report))
@@ -61,3 +76,13 @@ class BackgroundTask(Generic[T]):
         self.share, self.message = done / total if total else 1.0, message
         if self._stop.is_set():
             raise TaskCancelledError("It was given up.")
+
+
+_ALL: weakref.WeakSet[BackgroundTask[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Let no thread be inside a library when Python takes it down: that would abort the process."""
+    for task in list(_ALL):
+        task.end()

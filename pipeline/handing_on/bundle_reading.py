@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.data.opening import open_file, read_failure
 from pipeline.data.slice_image import MAX_PIXELS, SliceError
@@ -35,6 +35,12 @@ _END = struct.Struct("<4sHHHHIIH")  # end of the table of contents
 
 class BundleError(HilumError):
     """A file that is no bundle, or a damaged one, or one that would take more than it may."""
+
+
+class _Head(BaseModel):
+    """What every format's record begins with."""
+
+    format: int
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -65,11 +71,12 @@ def _read(data: bytes) -> Bundle:
     if _CONTROLS.search(members[RECORD].decode("utf-8", "replace")):
         raise BundleError(f"{RECORD} holds characters that a terminal would obey.")
     try:
+        written = _Head.model_validate_json(members[RECORD]).format
+        if written != FORMAT:
+            raise BundleError(f"it has format {written}, and this Hilum knows {FORMAT}.")
         record = Record.model_validate_json(members[RECORD])
     except (ValidationError, RecursionError) as error:
         raise BundleError(f"{RECORD} {_fault(error)}.") from error
-    if record.format != FORMAT:
-        raise BundleError(f"it has format {record.format}, and this Hilum knows {FORMAT}.")
     if sorted(record.arrays) != sorted(name for name in members if name != RECORD):
         raise BundleError("its arrays are not those that its record names.")
     arrays = {name: _array(name, members[name], facts) for name, facts in record.arrays.items()}

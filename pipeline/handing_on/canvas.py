@@ -88,7 +88,7 @@ class PdfCanvas:
             "center": self._page.drawCentredString,
             "right": self._page.drawRightString,
         }[align]
-        write(x, self._height - y, text)
+        write(x, self._height - y, _one_line(text))
 
     def width(self, text: str, *, size: float, bold: bool = False) -> float:
         return float(self._page.stringWidth(text, _NAMES[bold], size))
@@ -142,10 +142,13 @@ class PictureCanvas:
     ) -> None:
         anchor = {"left": "ls", "center": "ms", "right": "rs"}[align]
         at = (x * self._scale, y * self._scale)
-        self._draw.text(at, text, fill=color, font=_loaded_font(bold, size * self._scale), anchor=anchor)
+        self._draw.text(
+            at, _one_line(text), fill=color, font=_loaded_font(bold, size * self._scale), anchor=anchor
+        )
 
     def width(self, text: str, *, size: float, bold: bool = False) -> float:
-        return float(_loaded_font(bold, size * self._scale).getlength(text)) / self._scale
+        length = _loaded_font(bold, size * self._scale).getlength(_one_line(text))
+        return float(length) / self._scale
 
     def box(
         self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
@@ -177,6 +180,15 @@ class PictureCanvas:
         return file.getvalue()
 
 
+def shortened(canvas: Canvas, text: str, *, size: float, width: float, bold: bool = False) -> str:
+    """Return as much of a text as fits into one line, with dots where it was cut."""
+    if canvas.width(text, size=size, bold=bold) <= width:
+        return text
+    while text and canvas.width(f"{text}...", size=size, bold=bold) > width:
+        text = text[:-1]
+    return f"{text.rstrip()}..."
+
+
 def broken_lines(
     canvas: Canvas, text: str, *, size: float, width: float, bold: bool = False
 ) -> Iterator[str]:
@@ -203,6 +215,11 @@ def _pieces(canvas: Canvas, text: str, *, size: float, width: float, bold: bool)
             yield word[:fits]
             word = word[fits:]
         yield word
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line ends: a class is called as its folder is, which may hold anything."""
+    return " ".join(text.split())
 
 
 def _font_file(bold: bool) -> Path:

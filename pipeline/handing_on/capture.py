@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.slice_image import SliceImage
-from pipeline.handing_on.canvas import PictureCanvas
+from pipeline.handing_on.canvas import PictureCanvas, shortened
 from pipeline.handing_on.facts import SYNTHETIC
 from pipeline.handing_on.panels import Pictures, draw_fitted, draw_scale, make_pictures
 from pipeline.handing_on.study import SourceFile, Study
@@ -28,7 +28,8 @@ def draw_capture(prediction: Prediction, run: RunInfo, pictures: Pictures) -> np
     canvas = PictureCanvas((_SIDE, _SIDE + _FOOT), scale=1.0, color="#000000")
     draw_fitted(canvas, pictures.heated, x=0, y=0, width=_SIDE, height=_SIDE)
     y, right = _SIDE + 26, _SIDE - _MARGIN
-    canvas.text(_MARGIN, y, _title(prediction, pictures.label), size=17, color=_INK, bold=True)
+    title = shortened(canvas, _title(prediction, pictures.label), size=17, width=0.68 * _SIDE, bold=True)
+    canvas.text(_MARGIN, y, title, size=17, color=_INK, bold=True)
     if run.synthetic:
         canvas.text(right, y, SYNTHETIC, size=17, color=_NOTICE, bold=True, align="right")
     y = draw_scale(canvas, pictures, x=_MARGIN, y=y + 12, width=_SIDE - 2 * _MARGIN, size=13, color=_MUTED)

@@ -17,7 +17,7 @@ def slice_words(image: SliceImage) -> str:
     rows, columns = image.image.shape
     parts = [f"{columns} x {rows} pixels"]
     if image.header is not None and image.header.pixel_spacing:
-        parts.append(f"{image.header.pixel_spacing:.2f} mm a pixel")
+        parts.append(f"{image.header.pixel_spacing:.2f} mm each")
     parts.append(
         f"{image.format.upper()}, shown from {DISPLAY_HU[0]:.0f} to {DISPLAY_HU[1]:.0f} HU"
         if image.intensity == "hu"

@@ -46,6 +46,8 @@ def hand_on(
     inputs: Sequence[Path],
     wanted: Wanted,
     *,
+    tta: int = 1,
+    ensemble: Sequence[str] = (),
     progress: Progress = no_progress,
 ) -> Iterator[dict[str, Any]]:
     """Answer slices and write what is wanted of each; yield a line a slice, in the order of the inputs.
@@ -53,11 +55,16 @@ def hand_on(
     What cannot be read, and a slice whose identifiers are to be kept and has none, is a line with status
     `error`. A refused slice has a bundle and a page that says why, and no DICOM.
 
+    Args:
+        tta, ensemble: what answers are averaged over, see `predict_inputs`.
+
     Raises:
         RunNotFoundError, EngineMissingError, EngineDamagedError, RecipeGoneError: there is nothing to ask.
+        AveragingError: views or runs that cannot be averaged.
     """
     found = RunStore(workspace).find(run)
-    for each, answer in answer_inputs(workspace, found, inputs, progress=progress):
+    answers = answer_inputs(workspace, found, inputs, tta=tta, ensemble=ensemble, progress=progress)
+    for each, answer in answers:
         line: dict[str, Any] = {"input": each.shown, "frame": each.frame, "files": {}, "notice": NOTICE}
         try:
             if isinstance(answer, SliceError):

@@ -74,9 +74,9 @@ def draw_scale(
         align = {-1.0: "left", 1.0: "right"}.get(share, "center")
         canvas.text(at, line, scale_text(share * pictures.limit), size=size, color=color, align=align)  # type: ignore[arg-type]
     line += 1.5 * size
-    canvas.text(x, line, "speaks against", size=size, color=color)
+    canvas.text(x, line, "against", size=size, color=color)
     canvas.text(x + width / 2, line, "logit margin a cell", size=size, color=color, align="center")
-    canvas.text(x + width, line, f"speaks for {pictures.label}", size=size, color=color, align="right")
+    canvas.text(x + width, line, "for", size=size, color=color, align="right")
     return line + 0.5 * size
 
 

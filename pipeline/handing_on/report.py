@@ -10,7 +10,7 @@ from pipeline.data.statistics import content_hash
 from pipeline.handing_on.capture import SERIES_NUMBER
 from pipeline.handing_on.facts import SYNTHETIC
 from pipeline.handing_on.panels import MAP_LIMITS
-from pipeline.handing_on.study import SourceFile, Study
+from pipeline.handing_on.study import SourceFile, Study, derived_uid
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction
 from pipeline.inference.seen import SENTENCES
@@ -53,13 +53,12 @@ def make_report(prediction: Prediction, run: RunInfo, study: Study, capture: Any
 def _observer(prediction: Prediction, run: RunInfo) -> Any:
     from highdicom import sr
     from pydicom.sr.codedict import codes
-    from pydicom.uid import generate_uid
 
     digest = prediction.engine.facts.sha256["model.bin"]
     return sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=generate_uid(prefix=None, entropy_srcs=["hilum model", digest]),
+            uid=derived_uid("model", digest),
             name="Hilum",
             manufacturer_name="Hilum",
             model_name=f"{prediction.engine.facts.architecture}, run {run.name}",

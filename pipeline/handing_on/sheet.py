@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from pipeline.handing_on.canvas import A4, Canvas, PdfCanvas, PictureCanvas, broken_lines
+from pipeline.handing_on.canvas import A4, Canvas, PdfCanvas, PictureCanvas, broken_lines, shortened
 from pipeline.handing_on.facts import SYNTHETIC, origin, slice_words
 from pipeline.handing_on.panels import MAP_LIMITS, draw_fitted, draw_scale, make_pictures, scale_words
 from pipeline.handing_on.versions import hilum_version
@@ -24,6 +24,7 @@ _GAP = 16.0
 _HALF = (_WIDTH - _GAP) / 2
 _SECOND = _LEFT + _HALF + _GAP
 _MOST_BARS = 8
+_MOST_LINES = 5  # of one text: lists of a hundred classes stay on the page
 _SCALE = 200 / 72  # of the picture: 200 pixels an inch
 
 
@@ -85,7 +86,7 @@ def draw_sheet(
     )
     right = _draw_limits(canvas, prediction, y, shown=shown)
     y = _draw_rule(canvas, max(left, right) + 4)
-    _draw_origin(canvas, prediction, run, made, y)
+    _draw_origin(canvas, prediction, run, y)
     _draw_foot(canvas)
 
 
@@ -108,12 +109,16 @@ def _draw_pictures(
     pictures = make_pictures(prediction, label)
     for x, title in ((_LEFT, "The slice"), (_SECOND, f"What speaks for {pictures.label}")):
         if x == _LEFT or shown:
+            title = shortened(canvas, title, size=9, width=_HALF, bold=True)
             canvas.text(x, y + 7, title, size=9, color=_INK, bold=True)
     y += 13
     draw_fitted(canvas, pictures.plain, x=_LEFT, y=y, width=_HALF, height=_HALF)
     _write(canvas, slice_words(prediction.image), x=_LEFT, y=y + _HALF + 12, width=_HALF, size=7)
     if not shown:
-        return y + _HALF + 34
+        canvas.box(_SECOND, y, _HALF, _HALF, color=_GROOVE, radius=4)
+        words = "No map: the slice was refused."
+        canvas.text(_SECOND + _HALF / 2, y + _HALF / 2, words, size=8, color=_MUTED, align="center")
+        return y + _HALF + 20
     draw_fitted(canvas, pictures.heated, x=_SECOND, y=y, width=_HALF, height=_HALF)
     end = draw_scale(canvas, pictures, x=_SECOND, y=y + _HALF + 6, width=_HALF, size=7, color=_MUTED)
     said = f"{scale_words(pictures)} {MAP_LIMITS}"
@@ -126,7 +131,8 @@ def _draw_answer(canvas: Canvas, prediction: Prediction, y: float, *, overridden
         words = f"Shown at a reader's wish although it was refused: {prediction.reason}"
         y = _write(canvas, words, x=_LEFT, y=y + 6, width=_HALF, size=7.5, color=_BAD) + 2
     canvas.text(_LEFT, y + 6, "The model says", size=7.5, color=_MUTED)
-    canvas.text(_LEFT, y + 26, answer_words(prediction), size=17, color=_INK, bold=True)
+    said = shortened(canvas, answer_words(prediction), size=17, width=_HALF, bold=True)
+    canvas.text(_LEFT, y + 26, said, size=17, color=_INK, bold=True)
     labels = shown_labels(prediction)
     y = _draw_bars(canvas, prediction, labels[:_MOST_BARS], y + 38)
     notes = [*score_notes(prediction), prediction.reason if prediction.status == "ok" else ""]
@@ -138,13 +144,13 @@ def _draw_answer(canvas: Canvas, prediction: Prediction, y: float, *, overridden
 
 
 def _draw_bars(canvas: Canvas, prediction: Prediction, labels: Sequence[str], y: float) -> float:
-    widest = max((canvas.width(name, size=8) for name in labels), default=0.0)
+    widest = max((canvas.width(name, size=8, bold=True) for name in labels), default=0.0)
     column = min(0.42 * _HALF, widest + 8)
     left, whole = _LEFT + column, _HALF - column - 40
     for name in labels:
         value, first = prediction.probabilities[name], name == prediction.label
         color = _INK if first else _MUTED
-        line = next(broken_lines(canvas, name, size=8, width=column - 4), "")
+        line = shortened(canvas, name, size=8, width=column - 4, bold=True)
         canvas.text(_LEFT, y + 8, line, size=8, color=color, bold=first)
         canvas.box(left, y + 1.5, whole, 7, color=_GROOVE, radius=3)
         canvas.box(left, y + 1.5, max(1.0, whole * value), 7, color=_ACCENT if first else _REST, radius=3)
@@ -155,7 +161,7 @@ def _draw_bars(canvas: Canvas, prediction: Prediction, labels: Sequence[str], y:
 
 
 def _refused(canvas: Canvas, prediction: Prediction, y: float) -> float:
-    canvas.text(_LEFT, y + 6, "The model was not asked to speak", size=7.5, color=_MUTED)
+    canvas.text(_LEFT, y + 6, "The slice was refused", size=7.5, color=_MUTED)
     canvas.text(_LEFT, y + 26, "no answer", size=17, color=_BAD, bold=True)
     return _write(canvas, prediction.reason, x=_LEFT, y=y + 42, width=_HALF, size=8, color=_INK)
 
@@ -180,7 +186,7 @@ def _limits(prediction: Prediction, *, shown: bool) -> Iterator[tuple[str, str, 
     yield "Is it a chest CT slice?", passed, f"{distance_words(prediction)}."
 
 
-def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, made: datetime, y: float) -> None:
+def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, y: float) -> None:
     canvas.text(_LEFT, y + 8, "Where it comes from", size=9, color=_INK, bold=True)
     y += 22
     for title, said in origin(prediction, run):
@@ -211,8 +217,12 @@ def _write(
     color: str = _MUTED,
     line: float | None = None,
 ) -> float:
-    """Write text in as many lines as it takes; return where the next line would stand."""
-    for piece in broken_lines(canvas, text, size=size, width=width):
+    """Write text in at most `_MOST_LINES` lines; return where the next line would stand."""
+    pieces = list(broken_lines(canvas, text, size=size, width=width))
+    if len(pieces) > _MOST_LINES:
+        rest = " ".join(pieces[_MOST_LINES - 1 :])
+        pieces[_MOST_LINES - 1 :] = [shortened(canvas, rest, size=size, width=width)]
+    for piece in pieces:
         canvas.text(x, y, piece, size=size, color=color)
         y += line or 1.42 * size
     return y

@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from pipeline.workspace import Workspace
 CHUNK = 16  # slices a task of a process
 PART = 512  # slices that are kept together: what a kill costs at most
 PROCESSES = max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+FEW = 64  # slices: below, starting processes costs more than they save
 _FLYING = 2  # chunks with the network, and beyond one a process prepared, at a time: memory stays flat
 
 
@@ -119,7 +120,8 @@ def predict_batch(
     began, kept = time.monotonic(), len(slices) - sum(len(divided[number]) for number in waiting)
     pace = _Pace(kept, len(slices), progress)
     todo = [(number, divided[number]) for number in waiting]
-    with _workers(workspace, found, engine, processes) as pool:
+    count = sum(len(some) for _, some in todo)
+    with _workers(workspace, found, engine, processes, count) as pool:
         for number, rows in _answered(engine, found, pool, todo, inputs, pace, processes + _FLYING):
             parts.write(paths[number], rows)
     statuses, labels = _count(parts, paths)
@@ -131,18 +133,17 @@ class _Pace:
     """Tells how far a batch is, how fast it goes and how long it will take."""
 
     def __init__(self, kept: int, total: int, progress: Progress) -> None:
-        self._done, self._kept, self._total, self._progress = kept, kept, total, progress
+        self._done, self._first, self._total, self._progress = kept, kept, total, progress
         self._began: float | None = None
 
     def step(self, count: int) -> None:
-        self._began = (
-            self._began or time.monotonic()
-        )  # the first chunk's time is that of the processes' start
+        """Report `count` slices more; the time of the first ones is mostly that of the processes' start."""
         self._done += count
-        took = time.monotonic() - self._began
-        rate = (self._done - self._kept) / took if took > 1 else 0.0
         words = f"{self._done:,} of {self._total:,} slices"
-        if rate:
+        if self._began is None:
+            self._began, self._first = time.monotonic(), self._done
+        elif self._done < self._total and (took := time.monotonic() - self._began) > 1:
+            rate = (self._done - self._first) / took
             words += f", {rate:.1f} a second, about {_duration((self._total - self._done) / rate)} left"
         self._progress(self._done, self._total, words)
 
@@ -150,7 +151,7 @@ class _Pace:
 def _duration(seconds: float) -> str:
     """Write a time to wait.
 
-    >>> _duration(20), _duration(150), _duration(4000)
+    >>> _duration(20), _duration(170), _duration(4000)
     ('20 s', '3 min', '1 h 7 min')
     """
     if seconds < 90:
@@ -161,12 +162,16 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _workers(
-    workspace: Workspace, run: RunInfo, engine: Engine, processes: int
-) -> Iterator[ProcessPoolExecutor]:
+    workspace: Workspace, run: RunInfo, engine: Engine, processes: int, count: int
+) -> Iterator[Executor]:
     equipment = (engine.recipe.model_dump_json(), str(run.artifacts), workspace.pseudonym_key())
-    # Spawned, not forked: this process has threads (heartbeat, OpenVINO), and Windows knows nothing else.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=equip, initargs=equipment)
+    pool: Executor
+    if count < FEW:
+        pool = ThreadPoolExecutor(1, initializer=equip, initargs=equipment)
+    else:
+        # Spawned, not forked: this process has threads (heartbeat, OpenVINO), and Windows knows nothing else.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=equip, initargs=equipment)
     try:
         yield pool
     except BrokenProcessPool as error:
@@ -181,7 +186,7 @@ def _workers(
 def _answered(
     engine: Engine,
     run: RunInfo,
-    pool: ProcessPoolExecutor,
+    pool: Executor,
     divided: Sequence[tuple[int, Sequence[InputSlice]]],
     inputs: Sequence[Path],
     pace: _Pace,
@@ -209,7 +214,7 @@ def _answered(
 
 def _through(
     stream: EngineStream,
-    pool: ProcessPoolExecutor,
+    pool: Executor,
     chunks: Sequence[tuple[int, Sequence[InputSlice]]],
     *,
     ahead: int,

@@ -132,7 +132,8 @@ class Engine:
     @classmethod
     def open(cls, folder: Path) -> Engine:
         """Open the engine in a folder; see `load`."""
-        key = (str(folder), *(_changed(path) for path in (folder / "engine.json", *_beside(folder))))
+        files = (*(folder / name for name in ("engine.json", *FILES)), *_beside(folder))
+        key = (str(folder), *(_changed(path) for path in files))
         with _CACHE_LOCK:
             engine = _CACHE.get(key)
             if engine is None:

@@ -137,6 +137,7 @@ def predict_inputs(
     inputs: Sequence[Path],
     *,
     heatmaps: Path | None = None,
+    check_maps: bool = False,
     tta: int = 1,
     ensemble: Sequence[str] = (),
     progress: Progress = no_progress,
@@ -149,6 +150,7 @@ def predict_inputs(
         run: which model.
         inputs: slices, files of several frames, folders and archives (see `expand_inputs`).
         heatmaps: a folder for `<stem>.npy` (float32, the slice's size, logit margin a cell) and `<stem>.png`.
+        check_maps: add how far each heatmap can be trusted; some seconds a slice.
         tta: average the probabilities over so many slightly moved copies of each slice.
         ensemble: further runs, with the same classes, to average with.
         progress: told how many are done.
@@ -158,6 +160,8 @@ def predict_inputs(
             with.
         AveragingError: views or runs that cannot be averaged.
     """
+    from pipeline.inference.map_report import report_map
+
     found = RunStore(workspace).find(run) if isinstance(run, str) else run
     for each, answer in answer_inputs(
         workspace, found, inputs, tta=tta, ensemble=ensemble, progress=progress
@@ -166,7 +170,8 @@ def predict_inputs(
             yield error_json(input=each.shown, reason=str(answer)) | {"frame": each.frame}
         else:
             written = write_heatmap(answer, heatmaps, each.stem) if heatmaps is not None else None
-            yield answer.to_json(input=each.shown, heatmap=written)
+            report = {"map_report": report_map(answer).to_json()} if check_maps else {}
+            yield answer.to_json(input=each.shown, heatmap=written) | report
 
 
 def answer_inputs(

@@ -62,21 +62,26 @@ def map_check(engine: Engine, *, progress: Progress = no_progress) -> MapCheck:
 
     `progress` is told of each slice and may raise, to stop.
     """
-    path = engine.folder.parent / FILE
     with _LOCK:
-        found = _load(path, engine.facts.sha256["model.bin"])
+        found = known_map_check(engine)
         if found is None:
             found = _measure(engine, progress)
-            atomic_write_text(path, found.model_dump_json(indent=2))
+            atomic_write_text(_path(engine), found.model_dump_json(indent=2))
     return found
 
 
-def _load(path: Path, model_sha256: str) -> MapCheck | None:
+def known_map_check(engine: Engine) -> MapCheck | None:
+    """Return a model's check if it was made before; else None, making nothing."""
     try:
-        found = MapCheck.model_validate(read_json(path))
+        found = MapCheck.model_validate(read_json(_path(engine)))
     except (OSError, ValueError, ValidationError):
         return None  # not there, or damaged: it is made anew
-    return found if (found.version, found.model_sha256) == (VERSION, model_sha256) else None
+    known = (found.version, found.model_sha256) == (VERSION, engine.facts.sha256["model.bin"])
+    return found if known else None
+
+
+def _path(engine: Engine) -> Path:
+    return engine.folder.parent / FILE
 
 
 def _measure(engine: Engine, progress: Progress) -> MapCheck:
@@ -84,7 +89,7 @@ def _measure(engine: Engine, progress: Progress) -> MapCheck:
     maps: dict[str, list[np.ndarray]] = {}
     places = None
     for done, (name, share) in enumerate({"": None, **LEVELS}.items()):
-        progress(done, 1 + len(LEVELS), "shuffling the model's weights, once for this model")
+        progress(done, 1 + len(LEVELS), "one more check, with random weights; once for this model")
         run, cam = (engine.run, engine.cam) if share is None else shuffled(engine, share=share)
         outputs = [run(image[None]) for image in images]
         places = places or [int(each.logits[0].argmax()) for each in outputs]

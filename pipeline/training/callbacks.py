@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 
 from models import save_weights
-from pipeline.jobs import JobStopped, Progress
 from pipeline.training.batches import EvalBatches, TrainBatches
 from pipeline.training.checkpoint import FILE, TrainingState
 from pipeline.training.config import TrainConfig
@@ -25,42 +24,13 @@ from pipeline.training.keeping import Keeper
 from pipeline.training.measure import measure, predict_batches
 from pipeline.training.order import epoch_order
 from pipeline.training.plan import BEST
+from pipeline.training.share import ALONE, Share
 from pipeline.training.stages import waited_epochs
+from pipeline.training.switch import StopSwitch
 
 MIN_IMPROVEMENT = 1e-4  # less than this is no better epoch
 NAMED_SLICES = 4  # of a batch that went wrong, in a sentence; the log names all
 _NAMES = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
-
-
-class StopSwitch:
-    """Progress that remembers the request to stop instead of raising it, so that work can end cleanly."""
-
-    def __init__(self, progress: Progress, trial: Trial | None = None) -> None:
-        self._progress = progress
-        self._trial = trial
-        self.asked = False
-        self.pruned = False
-
-    def __call__(self, done: int, total: int, message: str = "") -> None:
-        try:
-            self._progress(done, total, message)
-        except JobStopped:
-            self.asked = True
-
-    def epoch_done(self, epoch: int, value: float) -> None:
-        """Hear of a whole epoch: whether to stop after it was asked for, or its search gives the trial up."""
-        after_epoch = getattr(self._progress, "stop_after_epoch", None)
-        if after_epoch is not None and after_epoch.is_set():
-            self.asked = True
-        if self._trial is not None and self._trial.should_prune(epoch, value):
-            self.asked = self.pruned = True
-
-
-class Trial(Protocol):
-    """What a search wants to hear of one of its trials."""
-
-    def should_prune(self, epoch: int, value: float) -> bool:
-        """Take the monitored figure of `epoch` (counted from 1); return whether to give the trial up."""
 
 
 class Curves(keras.callbacks.Callback):
@@ -90,12 +60,18 @@ class Curves(keras.callbacks.Callback):
         self.done = 0  # batches of the epoch
         self._epoch = 0
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._began: float | None = None  # when the epoch began, if at its first batch
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Before Keras makes the epoch's iterator, whose background thread reads ahead.
         self.batches.set_epoch(epoch)
         self._epoch = epoch
         self._means: dict[str, float] = {}
-        self._last = time.monotonic()
+        self._last = now = time.monotonic()
+        # Seconds of an epoch with its validation, by the last of this stage; 0 where there is none.
+        self.pace = now - self._began if self._began is not None else 0.0
+        self._began = None if self.first else now
         self.done = self.first
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -132,8 +108,9 @@ class Curves(keras.callbacks.Callback):
         text = f"Epoch {self._epoch + 1} of {self.config.epochs}, batch {batch} of {len(self.batches)}"
         text += f", loss {means['loss']:.3f}{self.best}"
         if self.rate:
-            left = (self.config.epochs * len(self.batches) - step) * self.batches.batch_size / self.rate
-            text += f", {self.rate:.1f} images/s, at most {duration(left)} left"
+            epoch = self.pace or len(self.batches) * self.batches.batch_size / self.rate
+            left = (self.config.epochs - step / len(self.batches)) * epoch
+            text += f", {self.rate:.1f} images/s, about {duration(left)} left"
         return text
 
     def _diverged(self, batch: int) -> str:
@@ -171,16 +148,18 @@ class EpochEnd(keras.callbacks.Callback):
         validation: EvalBatches,
         state: TrainingState,
         whole: Any,
+        share: Share = ALONE,
     ) -> None:
         super().__init__()
         self.whole = whole
+        self.share = share
         self.curves = curves
         self.validation = validation
         self.config = curves.config
         self.journal = curves.journal
         self.state = state
         self.ended_early = False
-        self.keeper = Keeper(self.journal.run.artifacts / FILE)
+        self.keeper = Keeper(self.journal.run.artifacts / FILE, writes=self.journal.writes)
         self._tell_best()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -230,9 +209,11 @@ class EpochEnd(keras.callbacks.Callback):
             self._tell_best()
 
     def _predict(self) -> Any:
-        return predict_batches(self.whole, self.validation)
+        return predict_batches(self.whole, self.validation, share=self.share)
 
     def _save_best(self) -> None:
+        if not self.journal.writes:
+            return
         # Without the optimizer, which a compiled model would save too: three times the bytes.
         bare = keras.Model(self.whole.inputs, self.whole.outputs, name=self.whole.name)
         save_weights(bare, self.journal.run.artifacts / BEST)

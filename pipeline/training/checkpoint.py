@@ -53,6 +53,15 @@ class TrainingState(BaseModel):
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """How a fit ended. `seconds` count epochs only, not what came before the first."""
+
+    state: TrainingState
+    stopped: bool
+    ended_early: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A training at one moment, in memory: it can be written while the training goes on.

@@ -31,3 +31,14 @@ def averaged(model: Any) -> Iterator[None]:
 def take_average(model: Any) -> None:
     """Put the averaged weights in the place of a compiled model's own, where there is an average."""
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    part_from_average(model)
+
+
+def part_from_average(model: Any) -> None:
+    """Give the weights memory of their own after Keras has put the average in their place.
+
+    On JAX they are the same arrays otherwise, and a step that consumes the one takes the other with it.
+    """
+    if model.optimizer.use_ema and keras.backend.backend() == "jax":
+        for variable in model.trainable_variables:
+            variable.assign(keras.ops.convert_to_numpy(variable).copy())

@@ -6,6 +6,7 @@ TrainingError
 +-- DivergedError            the loss is no longer a number
 +-- OutOfMemoryError         the machine has too little memory for this model, size and batch
 +-- NothingToResumeError     the run is finished, or still running
++-- WorkersLostError         a cluster lost workers again and again
 """
 
 from __future__ import annotations
@@ -43,3 +44,7 @@ class OutOfMemoryError(TrainingError):
 
 class NothingToResumeError(TrainingError):
     """The run needs no resuming, or cannot be resumed."""
+
+
+class WorkersLostError(TrainingError):
+    """A cluster lost workers again and again."""

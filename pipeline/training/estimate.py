@@ -19,6 +19,7 @@ import psutil
 from models.registry import find_architecture
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
+from pipeline.training.devices import gpu_memory
 from pipeline.training.errors import ConfigError
 from pipeline.training.stages import Stage, stages_of
 
@@ -161,13 +162,16 @@ def activations_of(config: TrainConfig) -> int:
 
 
 def available_memory() -> int:
-    """Return the bytes that this process may still take: of the machine, or of its container if less.
+    """Return the bytes that a training may take: of the GPU, else of the machine, of its container if less.
 
     HILUM_MEMORY_GB names less where others need the machine too.
 
     Raises:
         ConfigError: it names no number.
     """
+    gpu = gpu_memory()
+    if gpu is not None:
+        return min(gpu, _allowed())
     free = min(int(psutil.virtual_memory().available), _allowed())
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,8 +13,15 @@ from models.weights import load_backbone_weights
 from pipeline.cache.store import SliceCache
 from pipeline.runs import RunStore
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
-from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch, is_patience_over
-from pipeline.training.checkpoint import FILE, TrainingState, load_state, put_best_back, read_state
+from pipeline.training.callbacks import Curves, EpochEnd, is_patience_over
+from pipeline.training.checkpoint import (
+    FILE,
+    Fitted,
+    TrainingState,
+    load_state,
+    put_best_back,
+    read_state,
+)
 from pipeline.training.config import TrainConfig
 from pipeline.training.ema import take_average
 from pipeline.training.errors import OutOfMemoryError
@@ -25,21 +31,14 @@ from pipeline.training.keeping import fit_on
 from pipeline.training.learner import Learner
 from pipeline.training.memory import is_shortage, plan_after_shortage, shortage_sentence
 from pipeline.training.plan import BEST, Plan, check_digest
+from pipeline.training.share import ALONE, Share
 from pipeline.training.stages import Stage, stage_of, stages_of
+from pipeline.training.switch import StopSwitch
 from pipeline.workspace import Workspace
 
 # Keras's 0.99 needs several hundred steps before validation sees the statistics of training; on the slices of
 # one hospital that is most of a run.
 NORMALIZATION_MOMENTUM = 0.9
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How a fit ended. `seconds` count epochs only, not what came before the first."""
-
-    state: TrainingState
-    stopped: bool
-    ended_early: bool
 
 
 def build_model(workspace: Workspace, plan: Plan, *, channels: int, began: bool = False) -> Any:
@@ -81,8 +80,12 @@ def compile_model(model: Any, config: TrainConfig, *, steps_per_epoch: int) -> N
     Learner(model, config, steps_per_epoch=steps_per_epoch).enter(stages_of(config)[-1])
 
 
-def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progress: StopSwitch) -> Fitted:
+def fit_model(
+    model: Any, plan: Plan, cache: SliceCache, journal: Journal, progress: StopSwitch, share: Share = ALONE
+) -> Fitted:
     """Train until the last epoch, early stopping or the user's stop; from the run's checkpoint if it has one.
+
+    The processes of a group all call it, each with its share; the journal of one of them writes.
 
     Raises:
         DivergedError: the loss is no longer a number.
@@ -90,20 +93,20 @@ def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progr
     """
     config = plan.config
     part = _part(plan, cache, "train")
-    batches = _batches(part, plan, config.image_size)
+    batches = _batches(part, plan, config.image_size, share)
     validation = EvalBatches(
         _part(plan, cache, "val"), image_size=config.image_size, batch_size=batches.batch_size
     )
-    journal.store.log_params(journal.run.id, {"steps_per_epoch": len(batches)})
+    journal.parameters({"steps_per_epoch": len(batches)})
     learner = Learner(model, config, steps_per_epoch=len(batches))
     state = _restore(learner, config, journal)
     curves = Curves(batches, config, journal, progress, plan.part("train")["slice_id"].tolist())
-    ending = EpochEnd(curves, validation, state, model)
+    ending = EpochEnd(curves, validation, state, model, share)
     ended_early = is_patience_over(config, state)
     for stage in stages_of(config):
         if stage.end <= state.epoch or ended_early or progress.asked:
             continue
-        curves.batches = _batches(part, plan, stage.image_size)
+        curves.batches = _batches(part, plan, stage.image_size, share)
         journal.say(_told(stage, config))
         with _memory_in_words(config):
             entered = learner.enter(stage)
@@ -129,8 +132,12 @@ def fit_model(model: Any, plan: Plan, cache: SliceCache, journal: Journal, progr
 
 
 def exportable(model: Any, plan: Plan, *, channels: int) -> Any:
-    """Return a model for the run's best weights that computes in float32 throughout: `model`, or another."""
-    if not plan.config.mixed_precision:
+    """Return a model for the run's best weights that computes in float32 throughout: `model`, or another.
+
+    Args:
+        model: that was fitted; None where a cluster did that.
+    """
+    if model is not None and not plan.config.mixed_precision:
         return model
     config = plan.config
     return create_model(
@@ -152,16 +159,17 @@ def _restore(learner: Learner, config: TrainConfig, journal: Journal) -> Trainin
         done = stage_of(config, state.epoch - (state.step == 0))
         model = learner.enter(done)
         load_state(path, model)
-        put_best_back(path, state)
+        if journal.writes:
+            put_best_back(path, state)
         if state.epoch == done.end:
             take_average(model)  # as Keras does at the end of each fit: the next stage begins from it
     journal.restore(state)
     return state
 
 
-def _batches(part: Part, plan: Plan, image_size: int) -> TrainBatches:
+def _batches(part: Part, plan: Plan, image_size: int, share: Share) -> TrainBatches:
     config = plan.config.model_copy(update={"image_size": image_size})
-    return TrainBatches(part, num_classes=len(plan.classes), config=config)
+    return TrainBatches(part, num_classes=len(plan.classes), config=config, share=share)
 
 
 def _told(stage: Stage, config: TrainConfig) -> str:
@@ -170,7 +178,7 @@ def _told(stage: Stage, config: TrainConfig) -> str:
         what = f"the head and the {config.unfreeze} topmost blocks"
     span = f"Epochs {stage.first + 1} to {stage.end} train" if len(stage) > 1 else f"Epoch {stage.end} trains"
     text = f"{span} {what} at {stage.image_size} pixels."
-    if config.mixed_precision and not any(map(keras.distribution.list_devices, ("gpu", "tpu"))):
+    if config.mixed_precision and not _accelerated():
         text += " Mixed precision does not pay here: there is no GPU."
     return text
 
@@ -195,7 +203,10 @@ def _memory_in_words(config: TrainConfig) -> Iterator[None]:
     except Exception as error:
         if not is_shortage(error):
             raise
-        on_gpu = bool(keras.distribution.list_devices("gpu"))
-        raise OutOfMemoryError(
-            shortage_sentence(config, plan_after_shortage(config, on_gpu=on_gpu))
-        ) from error
+        plan = plan_after_shortage(config, on_gpu=_accelerated())
+        raise OutOfMemoryError(shortage_sentence(config, plan)) from error
+
+
+def _accelerated() -> bool:
+    """Whether the network is computed on something else than an ordinary processor."""
+    return not all(device.lower().startswith("cpu") for device in keras.distribution.list_devices())

@@ -16,12 +16,13 @@ from models import save_weights
 from models.registry import HEAD_LAYERS
 from pipeline.cache.store import SliceCache, cache_folder
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
-from pipeline.training.callbacks import Curves, EpochEnd, StopSwitch
+from pipeline.training.callbacks import Curves, EpochEnd
 from pipeline.training.checkpoint import TrainingState
 from pipeline.training.features import Features, compute_features
 from pipeline.training.measure import predict_batches
 from pipeline.training.plan import BEST, Plan
 from pipeline.training.stages import Stage
+from pipeline.training.switch import StopSwitch
 
 _STREAM = 0xFEA
 
@@ -130,9 +131,8 @@ class FeatureEval(EvalBatches):
         super().__init__(part, image_size=0, batch_size=max(batch_size, 256))
         self._plain = features.plain
 
-    def __getitem__(self, index: int) -> np.ndarray:
-        rows = self.part.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        return np.asarray(self._plain[rows])
+    def inputs(self, places: np.ndarray) -> np.ndarray:
+        return np.asarray(self._plain[self.part.rows[places]])
 
 
 class HeadEpochEnd(EpochEnd):

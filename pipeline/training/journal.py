@@ -28,7 +28,13 @@ class StoreFullError(TrainingError):
 
 
 class Journal:
-    """The written side of one run."""
+    """The written side of one run.
+
+    Attributes:
+        writes: whether this process keeps weights and checkpoints too: one of a group does.
+    """
+
+    writes = True
 
     def __init__(self, store: RunStore, run: RunInfo, log: TensorBoardLog | None = None) -> None:
         self.store = store
@@ -46,6 +52,10 @@ class Journal:
         _LOG.info("%s", sentence)
         with (self.run.artifacts / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {sentence}\n")
+
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        """Write parameters of the run."""
+        self.store.log_params(self.run.id, values)
 
     def batch(self, step: int, values: Mapping[str, float]) -> None:
         """Take the metrics of one batch; neighbours are averaged into a point of the curve."""
@@ -66,7 +76,7 @@ class Journal:
             atomic_write_parquet(self.run.artifacts / "history.parquet", pd.DataFrame(self.epochs))
             self._history_waits = False
         if self._points:
-            self._write(self._points)
+            self.steps(self._points)
         self._points, self._flush_time = [], time.monotonic()
 
     def epoch(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -101,7 +111,12 @@ class Journal:
             raise
         self.flush()
 
-    def _write(self, rows: list[tuple[int, dict[str, float]]]) -> None:
+    def steps(self, rows: list[tuple[int, dict[str, float]]]) -> None:
+        """Write the metrics of several steps.
+
+        Raises:
+            StoreFullError: the disk is full.
+        """
         if self._log is not None:
             self._log.write(rows)
         try:

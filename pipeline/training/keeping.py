@@ -30,7 +30,7 @@ SHORTEST, LONGEST = 10.0, 25.0  # seconds between two checkpoints within an epoc
 
 
 class Keeper:
-    """Writes the checkpoints of one training.
+    """Writes the checkpoints of one training; with `writes` off none, for another process of its group does.
 
     Attributes:
         count: written so far.
@@ -38,8 +38,9 @@ class Keeper:
         worked: seconds that the writing thread computed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = path
+        self.writes = writes
         self.count = 0
         self.waited = self.worked = 0.0
         self._cost = 0.0  # of the last one, seconds
@@ -49,7 +50,7 @@ class Keeper:
 
     def is_due(self, *, epoch_ends: bool) -> bool:
         """Whether the time for a checkpoint has come."""
-        if self._thread is not None and self._thread.is_alive():
+        if not self.writes or (self._thread is not None and self._thread.is_alive()):
             return False
         pause = self._cost / SHARE
         if not epoch_ends:
@@ -62,6 +63,8 @@ class Keeper:
         Raises:
             WorkspaceUnwritableError: the one before could not be written.
         """
+        if not self.writes:
+            return
         self.finish()
         began = time.monotonic()
         hold_best(self.path, state)

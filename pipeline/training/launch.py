@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pipeline.jobs import Job, JobStore
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
+from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig
 from pipeline.training.plan import make_plan
 from pipeline.training.train import begin_run, nothing_to_resume
@@ -28,13 +29,19 @@ def launch_training(workspace: Workspace, config: TrainConfig) -> Job:
 
 
 def submit_training(
-    workspace: Workspace, config: TrainConfig, *, tags: Mapping[str, str] | None = None
+    workspace: Workspace,
+    config: TrainConfig,
+    *,
+    cluster: Cluster | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> str:
     """Queue a training and return its run's id at once, even where other trainings come first.
 
     Raises:
         HilumError: see `launch_training`.
     """
+    if cluster is not None:
+        config, tags = cluster.prepared(config), {**(tags or {}), **cluster.tags}
     plan = make_plan(workspace, config)
     store = RunStore(workspace)
     run = begin_run(store, plan, queued=True, tags=tags)

@@ -9,6 +9,7 @@ import keras
 from models.blocks import top_layers
 from models.registry import HEAD_LAYERS
 from pipeline.training.config import TrainConfig
+from pipeline.training.ema import part_from_average
 from pipeline.training.schedule import build_optimizer
 from pipeline.training.stages import Stage
 
@@ -48,6 +49,7 @@ class Learner:
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=self._config.label_smoothing),
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         )
+        part_from_average(fitted)  # the fit before this ended with the average in their place
         return fitted
 
     def _choose(self, learns: str) -> None:

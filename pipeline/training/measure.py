@@ -9,22 +9,27 @@ import numpy as np
 from sklearn.metrics import f1_score, roc_auc_score
 
 from pipeline.training.batches import EvalBatches
+from pipeline.training.share import ALONE, Share
 
 
 def predict_batches(
-    model: Any, batches: EvalBatches, *, between: Callable[[], None] = lambda: None
+    model: Any,
+    batches: EvalBatches,
+    *,
+    share: Share = ALONE,
+    between: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Return the model's probabilities for every slice of `batches`, float32 (n, classes).
 
-    The last batch is filled up, so that the network is traced for one batch size only. `between` is called
-    after each batch.
+    The last batch is filled up, so that the network is traced for one batch size only. Each process of a
+    group reads its share and hears of all. `between` is called after each batch.
     """
+    size = share.whole(min(batches.batch_size, len(batches.part)))
     results = []
     for index in range(len(batches)):
-        images = batches[index]
-        missing = min(batches.batch_size, len(batches.part)) - len(images)
-        filled = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
-        results.append(np.asarray(model.predict_on_batch(filled))[: len(images)])
+        places = batches.places(index)
+        filled = np.pad(places, (0, size - len(places)), mode="edge")
+        results.append(share.predict(model, batches.inputs(share.of(filled)))[: len(places)])
         between()
     return np.concatenate(results)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pipeline.jobs import KILLED, JobNotFoundError, JobStore
 from pipeline.runs import JOB_TAG, RunInfo
 from pipeline.training.config import TrainConfig
+from pipeline.training.devices import gpu_memory
 from pipeline.training.estimate import BLOCKS, activations_of, available_memory, memory_of
 from pipeline.workspace import Workspace
 
@@ -36,6 +37,11 @@ class MemoryPlan:
     sentence: str
     memory: int
     fits: bool
+
+
+def plan_here(config: TrainConfig) -> MemoryPlan:
+    """Return what of `config` can be trained on this machine now, see `plan_for`."""
+    return plan_for(available_memory(), config, on_gpu=gpu_memory() is not None)
 
 
 def plan_for(memory: int, config: TrainConfig, *, on_gpu: bool = False) -> MemoryPlan:
@@ -93,7 +99,8 @@ def memory_offer(workspace: Workspace, run: RunInfo) -> MemoryPlan | None:
     """
     if run.tags.get("ending") != ENDING and not _was_killed(workspace, run):
         return None
-    return plan_after_shortage(TrainConfig.model_validate(run.load_config()))
+    config = TrainConfig.model_validate(run.load_config())
+    return plan_after_shortage(config, on_gpu=gpu_memory() is not None)
 
 
 def _was_killed(workspace: Workspace, run: RunInfo) -> bool:

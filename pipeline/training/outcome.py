@@ -1,15 +1,11 @@
-"""What a training leaves: the exported engine, predictions of all parts, what it has seen, where it ran."""
+"""What a training leaves: the exported engine and the predictions of all parts."""
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import psutil
 
 from models import load_weights
 from pipeline.cache.store import SliceCache
@@ -17,15 +13,12 @@ from pipeline.data.splits import PARTS
 from pipeline.evaluation.fitting import fit_beside
 from pipeline.inference.engine import FOLDER, Engine
 from pipeline.inference.export import export_engine
-from pipeline.inference.seen import with_fingerprints
 from pipeline.inference.table import answers_table, keep_heat_range, predict_prepared
 from pipeline.jobs import Progress
 from pipeline.runs import RunInfo
 from pipeline.training.plan import BEST, Plan
-from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
+from pipeline.workspace import atomic_write_parquet
 
-_PACKAGES = ("keras", "tensorflow", "numpy", "opencv-python-headless", "openvino", "mlflow-skinny")
-_SEEN = ["slice_id", "content_hash", "perceptual_hash", "patient_id", "part"]
 _NOT_CARRIED = ["content_hash", "perceptual_hash"]
 
 
@@ -48,27 +41,6 @@ def write_outcome(run: RunInfo, plan: Plan, cache: SliceCache, model: Any, progr
     for part, found in answers.items():
         table = answers_table(engine, found, rows[part].drop(columns=_NOT_CARRIED))
         atomic_write_parquet(run.artifacts / "predictions" / f"{part}.parquet", table)
-
-
-def write_seen(workspace: Workspace, run: RunInfo, plan: Plan) -> None:
-    """Write which slices and patients the model may have seen, before it sees any."""
-    rows = with_fingerprints(workspace, plan.split["dataset"], plan.table[_SEEN])
-    atomic_write_parquet(run.artifacts / "seen.parquet", rows)
-
-
-def write_environment(run: RunInfo) -> None:
-    """Write where and with what the run was made."""
-    facts = {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "threads": os.environ.get("TF_NUM_INTRAOP_THREADS"),
-        "packages": {name: version(name) for name in _PACKAGES},
-    }
-    atomic_write_json(run.artifacts / "environment.json", facts)
 
 
 def _images(plan: Plan, cache: SliceCache, part: str) -> CachedImages:

@@ -14,7 +14,7 @@ from pipeline.cache.errors import CacheSpaceError, NothingToCacheError
 from pipeline.data.datasets import DatasetNotFoundError
 from pipeline.runs import RunInfo
 from pipeline.storage import WorkspaceUnwritableError, meaning
-from pipeline.training.errors import TrainingError
+from pipeline.training.errors import TrainingError, WorkersLostError
 from pipeline.training.journal import StoreFullError
 from pipeline.training.plan import Plan
 from pipeline.workspace import atomic_write_bytes
@@ -33,6 +33,7 @@ _PAUSING = (
     NothingToCacheError,
     DatasetNotFoundError,
     SlicesMissingError,
+    WorkersLostError,
 )
 
 

@@ -43,6 +43,12 @@ def weights_problem(workspace: Workspace, config: TrainConfig) -> str | None:
     return None
 
 
+def needs_network(config: TrainConfig) -> bool:
+    """Whether the first weights have to be fetched before this training can begin."""
+    file = imagenet_file(find_architecture(config.architecture))
+    return config.weights == "imagenet" and not (KERAS_FOLDER / file).is_file()
+
+
 def weights_note(config: TrainConfig) -> str:
     """Say where the first weights come from and whether a machine without network has them."""
     architecture = find_architecture(config.architecture)
@@ -52,13 +58,12 @@ def weights_note(config: TrainConfig) -> str:
         return "Learnt on synthetic patients; they ship with Hilum, and no network is needed."
     if config.weights != "imagenet":
         return ""
-    file = imagenet_file(architecture)
-    if (KERAS_FOLDER / file).is_file():
+    if not needs_network(config):
         return "Learnt on photographs; the file lies on this machine, and no network is needed."
     return (
         f"Learnt on photographs. They are not on this machine yet: the training fetches them once (about "
         f"{4 * architecture.parameters_millions:.0f} MB) and needs the network for it. Without network, "
-        f"put {file} into {KERAS_FOLDER}, or start from other weights."
+        f"put {imagenet_file(architecture)} into {KERAS_FOLDER}, or start from other weights."
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.run_info import RunInfo
+from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.errors import ConfigError
 from pipeline.training.launch import resume_in_background
@@ -40,6 +41,7 @@ def launch_search(
     space: dict[str, Any] | None = None,
     seed: int = 0,
     name: str | None = None,
+    cluster: Cluster | None = None,
 ) -> Sweep:
     """Queue a search of `trials` trainings.
 
@@ -60,7 +62,7 @@ def launch_search(
     chosen = SPACE if space is None else space
     _check_space(fixed, chosen)
     options = {"trials": trials, "space": chosen, "seed": seed}
-    sweep = save_sweep(workspace, "search", fixed, name=name, options=options)
+    sweep = save_sweep(workspace, "search", fixed, name=name, options=options, cluster=cluster)
     JobStore(workspace).submit("sweep", ["sweep", "run", sweep.id], f"Search {sweep.name}")
     return sweep
 

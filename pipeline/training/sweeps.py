@@ -22,6 +22,7 @@ from pipeline.errors import HilumError
 from pipeline.jobs import JobStore
 from pipeline.run_info import SWEEP_TAG, RunInfo
 from pipeline.runs import RunStore
+from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.errors import ConfigError
 from pipeline.training.estimate import Estimate, estimate_training
@@ -45,6 +46,7 @@ class Sweep(BaseModel):
     Attributes:
         trials: configurations by number; a search makes its own, one after the other, from `base`.
         options: of a search: `trials`, `space`, `seed`.
+        cluster: tags of the cluster that its trials are trained on; none where each is trained here.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class Sweep(BaseModel):
     base: dict[str, Any]
     trials: tuple[dict[str, Any], ...] = ()
     options: dict[str, Any] = {}
+    cluster: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,12 @@ def plan_folds(workspace: Workspace, base: TrainConfig) -> list[TrialPlan]:
 
 
 def launch_sweep(
-    workspace: Workspace, kind: Kind, configs: Iterable[TrainConfig], *, name: str | None = None
+    workspace: Workspace,
+    kind: Kind,
+    configs: Iterable[TrainConfig],
+    *,
+    name: str | None = None,
+    cluster: Cluster | None = None,
 ) -> Sweep:
     """Queue a training for each configuration, tagged with the new sweep's id.
 
@@ -144,7 +152,7 @@ def launch_sweep(
         raise ConfigError("No training of this sweep was chosen, or none fits the memory of this machine.")
     for config in chosen:
         make_plan(workspace, config)
-    sweep = save_sweep(workspace, kind, chosen[0], name=name, trials=chosen)
+    sweep = save_sweep(workspace, kind, chosen[0], name=name, trials=chosen, cluster=cluster)
     go_on(workspace, sweep)
     return sweep
 
@@ -157,6 +165,7 @@ def save_sweep(
     name: str | None = None,
     trials: Sequence[TrainConfig] = (),
     options: dict[str, Any] | None = None,
+    cluster: Cluster | None = None,
 ) -> Sweep:
     """Write what a sweep is, before any of its trials begins."""
     sweep = Sweep(
@@ -167,6 +176,7 @@ def save_sweep(
         base=base.model_dump(mode="json"),
         trials=tuple(config.model_dump(mode="json") for config in trials),
         options=options or {},
+        cluster=cluster.tags if cluster is not None else {},
     )
     atomic_write_json(_folder(workspace) / f"{sweep.id}.json", sweep.model_dump(mode="json"))
     return sweep
@@ -193,7 +203,8 @@ def go_on(workspace: Workspace, sweep: Sweep) -> list[str]:
 def submit_trial(workspace: Workspace, sweep: Sweep, number: int, config: TrainConfig) -> str:
     """Queue one trial; return its run's id."""
     named = config.model_copy(update={"name": f"{sweep.name[:50]}-{number + 1}"})
-    return submit_training(workspace, named, tags={SWEEP_TAG: sweep.id, TRIAL_TAG: str(number)})
+    tags = {SWEEP_TAG: sweep.id, TRIAL_TAG: str(number)}
+    return submit_training(workspace, named, cluster=Cluster.of(sweep.cluster), tags=tags)
 
 
 def stop_sweep(workspace: Workspace, sweep: Sweep) -> int:

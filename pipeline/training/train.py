@@ -10,16 +10,22 @@ from typing import Any
 
 from models.backend import start_backend
 from pipeline.cache.build import build_cache
+from pipeline.cache.store import SliceCache
 from pipeline.errors import user_errors
 from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
 from pipeline.storage import explained
+from pipeline.training.checkpoint import Fitted
+from pipeline.training.cluster.launch import fit_on_cluster
+from pipeline.training.cluster.place import Cluster, require_libraries
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError, OutOfMemoryError
+from pipeline.training.facts import write_environment, write_seen
 from pipeline.training.journal import Journal
 from pipeline.training.memory import ENDING
 from pipeline.training.pausing import free_reserve, keep_reserve, reason_to_pause, same_slices
 from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
+from pipeline.training.switch import StopSwitch
 from pipeline.training.tensorboard import open_log
 from pipeline.workspace import Workspace, atomic_write_json, read_json
 
@@ -35,22 +41,32 @@ _NOT_PARAMETERS = {
 }  # fmt: skip
 
 
-def train(workspace: Workspace, config: TrainConfig, *, progress: Progress = no_progress) -> str:
+def train(
+    workspace: Workspace,
+    config: TrainConfig,
+    *,
+    cluster: Cluster | None = None,
+    progress: Progress = no_progress,
+) -> str:
     """Train a classifier and return its run's id.
 
     A request to stop ends the epoch at its next batch; the best weights are kept, exported and used to
     predict, and JobStopped is raised at the end.
 
+    Args:
+        cluster: where to train; None trains in this process.
+
     Raises:
         HilumError, ModelError: what can't be trained, and the way out. What was reached is kept in the run.
         JobStopped: the user asked to stop.
     """
-    plan = make_plan(workspace, config)
+    plan = make_plan(workspace, config if cluster is None else cluster.prepared(config))
     store = RunStore(workspace)
-    run = begin_run(store, plan, job_id=getattr(progress, "job_id", None))
+    tags = cluster.tags if cluster is not None else None
+    run = begin_run(store, plan, job_id=getattr(progress, "job_id", None), tags=tags)
     _tell_job(progress, run.id)
     with _concluded(store, run):
-        _run_plan(workspace, plan, store, run, progress)
+        _run_plan(workspace, plan, store, run, progress, cluster)
     return run.id
 
 
@@ -75,7 +91,7 @@ def begin_run(
 def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progress) -> str:
     """Go on with a run from its last checkpoint, with the split and recipe that it was begun with.
 
-    A run that has no epoch yet (queued, or lost early) begins.
+    A run that has no epoch yet (queued, or lost early) begins. One of a cluster goes on there.
 
     Raises:
         NothingToResumeError: it is finished or still running, or its recipe's stages are another version.
@@ -88,12 +104,14 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     elsewhere = run.status == "running" and run.tags.get(JOB_TAG) != job_id
     if run.status == "finished" or elsewhere or any(job.status == "running" for job in others):
         raise nothing_to_resume(run)
+    if (cluster := Cluster.of(run.tags)) is not None:
+        require_libraries()
     split = read_json(run.artifacts / "split.json")
     plan = stored_plan(run.load_config(), run.load_recipe(), split)
     run = store.reopen(run.id, job_id=job_id)
     _tell_job(progress, run.id)
     with _concluded(store, run):
-        _run_plan(workspace, plan, store, run, progress)
+        _run_plan(workspace, plan, store, run, progress, cluster)
     return run.id
 
 
@@ -105,7 +123,14 @@ def nothing_to_resume(run: RunInfo) -> NothingToResumeError:
     )
 
 
-def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, progress: Progress) -> None:
+def _run_plan(
+    workspace: Workspace,
+    plan: Plan,
+    store: RunStore,
+    run: RunInfo,
+    progress: Progress,
+    cluster: Cluster | None,
+) -> None:
     journal = Journal(store, run, log=open_log(plan.config, run))
     journal.say(
         f"{plan.config.architecture} on {plan.config.dataset}, split {plan.split['name']}: {_counts(plan)}"
@@ -114,39 +139,70 @@ def _run_plan(workspace: Workspace, plan: Plan, store: RunStore, run: RunInfo, p
         journal.say(plan.note)
     cache = build_cache(workspace, plan.config.dataset, plan.recipe, progress)
     plan = plan.readable(cache)
-    began = (run.artifacts / CHECKPOINT).is_file()
-    if began:
+    if (run.artifacts / CHECKPOINT).is_file():
         plan = same_slices(run, plan)
     if len(cache.unreadable):
         journal.say(f"{len(cache.unreadable)} slices could not be read and are left out.")
-    progress(0, 1, "Loading the learning library")
+    write_seen(workspace, run, plan)
+    from pipeline.training.search import open_trial  # which queues trainings itself
+
+    switch = StopSwitch(progress, open_trial(workspace, run))
+    if cluster is None:
+        progress(0, 1, "Loading the learning library")
+        fitted, model = _fit_here(workspace, plan, cache, journal, switch)
+    else:
+        with journal.flushed():
+            fitted, model = fit_on_cluster(cluster, workspace, plan, cache, journal, switch), None
+    if fitted.state.best_epoch:
+        _export(plan, cache, run, model, switch)
+    _tell_end(store, journal, fitted, switch, progress)
+
+
+def _fit_here(
+    workspace: Workspace, plan: Plan, cache: SliceCache, journal: Journal, switch: StopSwitch
+) -> tuple[Fitted, Any]:
+    """Train in this process; return how it ended, and the model."""
     set_up_backend(plan.config)
     # Only now: the learning library takes seconds and half a gigabyte, and a wrong request needs neither.
-    from pipeline.training import outcome
-    from pipeline.training.callbacks import StopSwitch
-    from pipeline.training.fit import build_model, exportable, fit_model
-    from pipeline.training.search import open_trial
+    from pipeline.training.fit import build_model, fit_model
 
-    outcome.write_seen(workspace, run, plan)
-    outcome.write_environment(run)
-    progress(0, 1, "Building the model")
+    write_environment(journal.run)
+    switch(0, 1, "Building the model")
+    began = (journal.run.artifacts / CHECKPOINT).is_file()
     model = build_model(workspace, plan, channels=cache.channels, began=began)
-    store.log_params(run.id, {"parameters": model.count_params(), "slices": len(plan.table)})
-    switch = StopSwitch(progress, open_trial(workspace, run))
+    journal.parameters({"parameters": model.count_params(), "slices": len(plan.table)})
     switch(0, 1, "Compiling the first step, which takes a while")
     with journal.flushed():
-        fitted = fit_model(model, plan, cache, journal, switch)
-    if fitted.state.best_epoch:
-        model = exportable(model, plan, channels=cache.channels)
-        outcome.write_outcome(run, plan, cache, model, switch)
+        return fit_model(model, plan, cache, journal, switch), model
+
+
+def _export(plan: Plan, cache: SliceCache, run: RunInfo, model: Any, switch: StopSwitch) -> None:
+    """Export the best weights and predict all parts with them; a cluster has kept its model."""
+    set_up_backend(plan.config)
+    from pipeline.training import outcome
+    from pipeline.training.fit import exportable
+
+    model = exportable(model, plan, channels=cache.channels)
+    outcome.write_outcome(run, plan, cache, model, switch)
+
+
+def _tell_end(
+    store: RunStore, journal: Journal, fitted: Fitted, switch: StopSwitch, progress: Progress
+) -> None:
+    """Say how a training ended.
+
+    Raises:
+        JobStopped: the user, or its search, ended it.
+    """
     ending = "stopped" if fitted.stopped else "early" if fitted.ended_early else "complete"
     ending = "pruned" if switch.pruned else ending
-    store.set_tag(run.id, "ending", ending)
+    store.set_tag(journal.run.id, "ending", ending)
     words = _ENDINGS[ending]
     journal.say(f"Training {words} after {fitted.state.epoch} epochs; best epoch {fitted.state.best_epoch}.")
     if fitted.stopped:
-        best = f"the best weights (epoch {fitted.state.best_epoch}) are exported."
-        end = f"{words[:1].upper()}{words[1:]}; {best}"
+        best = f"the best weights (epoch {fitted.state.best_epoch}) are exported"
+        best = best if fitted.state.best_epoch else "no epoch is whole yet"
+        end = f"{words[:1].upper()}{words[1:]}; {best}."
         with contextlib.suppress(JobStopped):
             progress(1, 1, end)
         raise JobStopped(end)

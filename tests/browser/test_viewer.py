@@ -174,6 +174,11 @@ def test_keys_do_what_the_help_says(shown: Page) -> None:
     assert len(set(color_at(shown, 16, 30))) == 1
     warm = color_at(shown, 5, 60, 1)
     assert warm[0] > warm[2] + 20, "positive heat is red"
+    press(shown, "c")
+    assert len(set(color_at(shown, 5, 60, 1))) == 1, "between two contours the picture is free"
+    line = color_at(shown, 5, 56, 1)  # four fifths of the scale are passed here
+    assert line[0] > line[2] + 20
+    press(shown, "c")
     press(shown, "h")
     assert len(set(color_at(shown, 5, 60, 1))) == 1
     press(shown, "+")

@@ -16,6 +16,7 @@ from dashboard.loaders.evaluate import Findings
 from pipeline.evaluation.evaluate import evaluate_table
 from pipeline.evaluation.openings import list_openings
 from pipeline.evaluation.predictions import read_predictions
+from pipeline.notice import NOTICE
 from pipeline.workspace import Workspace
 from tests.evaluation.runs import make_run
 from tests.evaluation.tables import LABELS, make_table
@@ -97,8 +98,15 @@ def test_two_runs_are_compared_on_validation(app: AppTest, home: Workspace) -> N
     assert "first is better" in text_of(app)
 
 
-def test_the_report_is_one_click_away(app: AppTest) -> None:
-    assert [button.label for button in app.get("download_button")] == ["Report"]
+def test_the_report_is_made_when_it_is_asked_for_and_stays(app: AppTest) -> None:
+    assert not app.get("download_button")
+    app.button(key="evaluate-report.make").click().run()
+    for _ in range(2):
+        (button,) = app.get("download_button")
+        assert button.label.startswith("Report: save ")
+        app.run()
+    _, made = app.session_state["evaluate-report.made"]
+    assert b"How good is" in made and NOTICE.encode() in made
 
 
 def test_a_damaged_table_is_one_sentence(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

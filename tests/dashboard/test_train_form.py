@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.training import learning, session, words
 from dashboard.training.words import HELP, LABELS, NAMES
 from pipeline.data.splits import list_splits
 from pipeline.jobs import JobStore
@@ -116,6 +119,24 @@ def test_what_is_wrong_is_said_by_its_field_and_nothing_begins(small):
     assert button(app, "train-launch").disabled
 
 
+def test_without_a_split_the_form_is_there_and_one_click_makes_it(small):
+    for path in (small.dataset_dir("small") / "splits").iterdir():
+        path.unlink()
+    app = page()
+    assert "has no split yet" in html_of(app)
+    assert button(app, "train-launch").disabled
+    button(app, "train-split").click().run()
+    assert not button(app, "train-launch").disabled
+    assert app.selectbox(key="train.split").value == list_splits(small, "small")[0].name
+
+
+def test_a_recipe_that_is_gone_is_said_by_its_field(small):
+    app = page_with(recipe="deleted")
+    assert "No recipe is called" in html_of(app)
+    assert button(app, "train-launch").disabled
+    assert not app.error
+
+
 def test_weights_that_cannot_be_had_are_said_by_their_field(small):
     app = page()
     app.selectbox(key="train.weights").set_value("file").run()
@@ -125,6 +146,9 @@ def test_weights_that_cannot_be_had_are_said_by_their_field(small):
     assert button(app, "train-launch").disabled
     app.selectbox(key="train.weights").set_value("run").run()
     assert "No run of EfficientNetV2B0 has weights yet" in html_of(app)
+    app.session_state["train.from_run"] = "gone"
+    app.run()
+    assert "not in this workspace" in html_of(app)
     app.selectbox(key="train.weights").set_value("imagenet").run()
     assert "network" in said(app)
     assert not button(app, "train-launch").disabled
@@ -213,7 +237,7 @@ def test_all_architectures_are_queued_but_those_that_do_not_fit(small, monkeypat
     app.selectbox(key="train.preset").set_value("from-scratch").run()
     button(app, "train-compare").click().run()
     assert not app.exception and [each.value for each in app.error] == []
-    (table,) = [each.value for each in app.dataframe if "why not" in str(each.proto) or "note" in each.value]
+    (table,) = [each.value for each in app.dataframe if "note" in each.value]
     left_out = table[~table["train"]]
     assert 0 < len(left_out) < len(table)
     assert set(left_out["note"]) == {"too little memory"}
@@ -221,6 +245,15 @@ def test_all_architectures_are_queued_but_those_that_do_not_fit(small, monkeypat
     (sweep,) = list_sweeps(small)
     assert len(sweep.trials) == len(table) - len(left_out)
     assert {trial["epochs"] for trial in sweep.trials} == {120}
+
+
+def test_architectures_without_such_first_weights_are_not_ticked(small):
+    app = page()
+    button(app, "train-compare").click().run()
+    (table,) = [each.value for each in app.dataframe if "note" in each.value]
+    assert table[table["train"]]["architecture"].tolist() == ["EfficientNetV2B0"]
+    assert set(table[~table["train"]]["note"]) == {"no such first weights"}
+    assert "there for 1 of 15 trainings" in html_of(app)
 
 
 def test_folds_are_made_where_there_are_none_and_each_is_trained(small):
@@ -234,6 +267,14 @@ def test_folds_are_made_where_there_are_none_and_each_is_trained(small):
     button(app, "train-queue-folds").click().run()
     (sweep,) = list_sweeps(small)
     assert [trial["fold"] for trial in sweep.trials] == [0, 1, 2]
+    before = len(JobStore(small).list("train"))
+    app.selectbox(key="train.fold").set_value(1).run()
+    button(app, "train-launch").click().run()
+    jobs = JobStore(small).list("train")
+    assert len(jobs) == before + 1
+    assert read_json(Path(jobs[0].argv[2]))["fold"] == 1
+    app.selectbox(key="train.split").set_value("by-patient").run()
+    assert app.session_state["train.fold"] is None, "that split has none"
 
 
 def test_a_search_is_queued_with_its_ranges(small):
@@ -245,6 +286,24 @@ def test_a_search_is_queued_with_its_ranges(small):
     (sweep,) = list_sweeps(small)
     assert sweep.options["trials"] == 4
     assert sweep.options["space"]["dropout"] == {"low": 0.0, "high": 0.6}
+
+
+def test_a_search_for_which_memory_is_short_takes_what_fits(small, monkeypatch):
+    monkeypatch.setenv("HILUM_MEMORY_GB", "1.9")
+    app = page()
+    app.selectbox(key="train.preset").set_value("from-scratch").run()
+    button(app, "train-search").click().run()
+    assert app.checkbox(key="train-search-fit").value
+    button(app, "train-queue-search").click().run()
+    (sweep,) = list_sweeps(small)
+    assert sweep.base["batch_size"] * sweep.base["accumulate"] == 16 and sweep.base["batch_size"] < 16
+    assert app.selectbox(key="train.batch_size").value == 16, "the form stays as it was"
+
+
+@pytest.mark.parametrize("module", [learning, session, words])
+def test_the_examples_in_docstrings_hold(module):
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed
 
 
 def test_augmented_slices_are_drawn_anew(small):

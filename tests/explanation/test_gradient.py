@@ -39,7 +39,7 @@ def test_layer_cam_is_its_closed_form(name):
     image = families.slices(1)[0]
     _, _, features = families.outputs(name, image[None])
     weights = np.maximum(fold_head(families.model(name)).weights[:, 1], 0)
-    mine = np.maximum(features[0] @ weights, 0)
+    mine = np.maximum(features[0] @ weights, 0) / features[0, ..., 0].size
     theirs = gradient_map(families.model(name), image, method="layer-cam", class_index=1)
     enlarged = zoom(mine, families.SIZE / mine.shape[0], order=1, mode="nearest")
     np.testing.assert_allclose(theirs, _stretched(enlarged), atol=1e-5)

@@ -136,6 +136,8 @@ def test_weights_that_do_not_matter_are_found_out(network, patches, probe):
     assert alike.level == "bad" and other.level == "good" and "8 slices" in alike.basis
     card = make_report_card(network, probe, question(toy_map(network, patches)), randomized=alike)
     assert card.verdict == RELY_NOT and "not what it learned" in card.because
+    later = make_report_card(network, probe, question(toy_map(network, patches))).with_check(alike)
+    assert later.to_json() == card.to_json()
 
 
 def test_every_check_says_on_what_and_against_which_threshold(network, patches, probe):

@@ -78,7 +78,10 @@ def test_a_run_without_an_engine_says_how_to_make_one(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "cam.npz"])
-def test_a_replaced_file_is_not_loaded(run, name):
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_replaced_file_is_not_loaded_nor_is_what_was_loaded_before(run, name, loaded):
+    if loaded:
+        Engine.load(run)
     path = run.artifacts / "engine" / name
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     with pytest.raises(EngineDamagedError, match=f"{name}.*not what was exported"):

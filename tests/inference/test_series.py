@@ -99,9 +99,9 @@ def test_mixed_patients_in_one_series_are_refused_as_a_case(home, tmp_path):
 
 
 def test_an_unreadable_slice_has_its_line_and_does_not_count(run, tmp_path):
-    paths = write_series(tmp_path)
+    paths = write_series(tmp_path / "ct")
     paths[2].write_bytes(paths[2].read_bytes()[:-4000])
-    (series,) = gathered(tmp_path)
+    (series,) = gathered(tmp_path / "ct")
     answers = list(predict_series(Engine.load(run), series, key=b"k" * 32))
     (bad,) = [each for each in answers if each.left_out == "unreadable"]
     assert bad.source.path == paths[2] and bad.answer["reason"] and len(answers) == 6

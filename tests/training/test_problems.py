@@ -14,6 +14,7 @@ from pipeline.training.problems import config_problems, weights_note, weights_pr
         ({"learning_rate": "abc"}, "learning_rate", "cannot be 'abc'"),
         ({"unfreeze": 0}, "unfreeze", "cannot be 0"),
         ({"augment": {"zoom": 9}}, "augment.zoom", "cannot be 9"),
+        ({"classes": ["positive"]}, "classes", "needs 2 or more; 1 came"),
         ({"name": "a b"}, "name", "cannot be used"),
         ({"architecture": "ResNet9"}, "architecture", "Did you mean"),
     ],

@@ -106,8 +106,9 @@ class PanelView {
   opacityOf(meta) {
     const { settings } = this.viewer;
     if (meta.kind === "grey" || meta.kind === "hu") return 1;
-    if (meta.kind === "heat" && !settings.heat) return 0;
-    return settings.opacityOf(meta);
+    if (meta.kind !== "heat") return settings.opacityOf(meta);
+    if (!settings.heat) return 0;
+    return Math.min(1, settings.opacityOf(meta) * (settings.contour ? 1.6 : 1)); // thin lines need more to be seen
   }
 
   // The layer's own pixels, made anew only when a setting that they depend on has changed.
