@@ -143,7 +143,7 @@ def _draw_lungs(recipe: Recipe) -> None:
     _slider(recipe, "lungs__erosion_radius", "Erosion (radius, pixels)", 0, 20, 1)
     _slider(recipe, "lungs__closing_radius", "Closing (radius, pixels)", 0, 40, 1)
     if method == "anatomy":
-        _slider(recipe, "lungs__repair", "Pleura repair (depth of a dent)", 0.0, 1.0, 0.05)
+        _slider(recipe, "lungs__repair", "Pleura repair (depth of a dent)", 0.0, 3.0, 0.05)
     else:
         _slider(recipe, "lungs__keep", "Largest parts kept", 1, 6, 1)
     if method != "corners":

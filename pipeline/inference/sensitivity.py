@@ -44,7 +44,7 @@ _RANGES: dict[str, tuple[Sequence[float | int], Callable[[Recipe], bool]]] = {
     "lungs__opening_radius": (tuple(range(0, 11)), lambda r: True),
     "lungs__erosion_radius": (tuple(range(0, 13)), lambda r: True),
     "lungs__closing_radius": (tuple(range(0, 31, 3)), lambda r: True),
-    "lungs__repair": (tuple(v / 10 for v in range(0, 11)), lambda r: r.lungs.method == "anatomy"),
+    "lungs__repair": (tuple(v / 4 for v in range(0, 13)), lambda r: r.lungs.method == "anatomy"),
     "lungs__keep": ((1, 2, 3, 4, 5, 6), lambda r: r.lungs.method != "anatomy"),
     "margin": (tuple(range(0, 33, 4)), lambda r: r.output == "masked"),
 }  # fmt: skip

@@ -71,7 +71,7 @@ class Lungs(Parameters):
     kernel: Literal["disk", "square"] = Field("disk", description="Shape of erosion and closing.")
     fill_holes: bool = Field(True, description="Take in what the lung encloses: vessels, lesions.")
     repair: float = Field(
-        0.8, ge=0, le=1,
+        1.5, ge=0, le=3,
         description="How deep a dent in the outer border is taken back as lung, as a share of its width: "
         "keeps consolidation at the pleura (anatomy).",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from pipeline.workspace import atomic_write_json, checked_name
 Output = Literal["grey", "masked", "three-channel"]
 # A stage whose bytes change for the same parameters gets the next number: caches are remade, and runs that
 # were trained on the old bytes are refused.
-STAGE_VERSIONS = {"fit": 1, "grey": 1, "threshold": 1, "lungs": 1, "edges": 1, "output": 1}
+STAGE_VERSIONS = {"fit": 1, "grey": 1, "threshold": 1, "lungs": 2, "edges": 1, "output": 1}
 
 # Parameters that came later, with the value that leaves the bytes as they were: it doesn't count for the
 # hash, so that caches and runs from before stay good.

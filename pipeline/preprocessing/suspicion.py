@@ -36,7 +36,7 @@ _DENSE = 0.3  # of the way from the mask's usual darkness to the level of tissue
 _CENTRAL = (0.22, 0.28)
 _MIDLINE = 0.1  # share of the body's width on either side of its middle: fat behind the sternum, spine
 _BONE = 250  # grey level in the lung window
-_EXPECTED = PRESETS["hilum"].changed(size=SIDE, lungs__repair=1.0)
+_EXPECTED = PRESETS["hilum"].changed(size=SIDE, lungs__repair=3.0)
 
 
 @dataclass(frozen=True, eq=False)

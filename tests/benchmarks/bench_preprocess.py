@@ -1,9 +1,4 @@
-"""Preprocessing: speed against scikit-image, and how well each preset isolates phantoms' lungs.
-
-The phantoms have seeds 1000 and on, which nothing is tuned on. "Lesion recall" is the share of a
-lesion's pixels that the mask keeps: Dice hardly falls when a lesion is lost. The presets' masks are
-measured whether believed or not.
-"""
+"""Preprocessing: speed against scikit-image. How well each preset isolates lungs, bench_lungs.py measures."""
 
 from __future__ import annotations
 
@@ -29,7 +24,7 @@ PATIENTS = range(1000, 1008)
 def run() -> list[dict[str, Any]]:
     """Return the rows of the bench's table."""
     drawn = [piece for seed in PATIENTS for piece in generate_patient(seed)]
-    return [*_speed([piece for piece in drawn if piece.label != "non-informative"][::6]), *_quality(drawn)]
+    return list(_speed([piece for piece in drawn if piece.label != "non-informative"][::6]))
 
 
 def _speed(drawn: list[PhantomSlice]) -> Iterator[dict[str, Any]]:
@@ -97,30 +92,3 @@ def _scikit_image_chain(grey: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
     wide = morphology.dilation(mask, morphology.disk(HILUM.margin))
     solidity = [region.solidity for region in measure.regionprops(measure.label(mask))]
     return filters.sobel(grey), np.where(wide, grey, 0), np.array(solidity)
-
-
-def _quality(drawn: list[PhantomSlice]) -> Iterator[dict[str, Any]]:
-    informative = [piece for piece in drawn if piece.label != "non-informative"]
-    sick = [piece for piece in informative if piece.lesion_mask.any()]
-    who = f"{len(PATIENTS)} phantoms, {len(informative)} slices, {len(sick)} with a lesion"
-    for name, recipe in PRESETS.items():
-        masks = [
-            preprocess_slice(p.slice_hu, intensity="hu", recipe=recipe).found_mask > 0 for p in informative
-        ]
-        dice = [_dice(mask, piece.lung_mask) for mask, piece in zip(masks, informative, strict=True)]
-        recall = [
-            mask[piece.lesion_mask].mean()
-            for mask, piece in zip(masks, informative, strict=True)
-            if piece.lesion_mask.any()
-        ]
-        yield {"figure": f"lungs by `{name}`, Dice", "value": float(np.mean(dice)), "unit": "", "peer": who}
-        yield {
-            "figure": f"lungs by `{name}`, lesion recall",
-            "value": float(np.mean(recall)),
-            "unit": "",
-            "peer": who,
-        }
-
-
-def _dice(mask: NDArray[np.bool_], reference: NDArray[np.bool_]) -> float:
-    return float(2 * (mask & reference).sum() / max(1, mask.sum() + reference.sum()))

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.lungs.anatomy import _cut_in_the_middle
+from pipeline.preprocessing.lungs.body import Body
 from pipeline.preprocessing.recipe import PRESETS
 from pipeline.preprocessing.windowing import to_grey8
 from tests.preprocessing.conftest import AIR, LUNG, TISSUE, dice, draw_chest, ellipse
@@ -99,6 +101,31 @@ def test_gas_in_the_stomach_is_not_lung(chest):
     done = found(belly)
     assert not done.found_mask.any()
     assert not done.verdict.plausible
+
+
+def test_gas_in_the_colon_beside_lung_is_not_lung(chest):
+    """The wall of a bubble is as hazy as lung, and the other side, mirrored, has lung there."""
+    slice_hu, lungs = chest
+    sick = slice_hu.copy()
+    sick[lungs & (np.indices(lungs.shape)[1] > 128) & (np.indices(lungs.shape)[0] < 132)] = TISSUE
+    sick[ellipse(256, (180, 108), (12, 9))] = AIR
+    done = found(cv2.GaussianBlur(sick, (0, 0), 1.0))
+    assert not done.found_mask[96:120, 164:196].any()
+    assert done.found_mask[150:170, 170:180].all()
+
+
+def test_only_lungs_that_touch_are_cut_apart():
+    """A trachea between them darkens the middle's columns as well, and stays whole."""
+    everywhere = np.full((100, 100), 255, np.uint8)
+    body = Body(everywhere, np.zeros_like(everywhere), 100.0, 0.0, (0, 0, 100, 100), everywhere.size, 90.0)
+    dark = np.zeros_like(everywhere)
+    dark[20:80, 5:46], dark[20:80, 54:95], dark[30:46, 42:58] = 255, 255, 255
+    dark[26:50, 38:42], dark[26:50, 58:62], dark[26:30, 42:58], dark[46:50, 42:58] = 0, 0, 0, 0
+    np.testing.assert_array_equal(_cut_in_the_middle(dark, body), dark)
+    dark[70:74, 40:60] = 255
+    cut = _cut_in_the_middle(dark, body)
+    assert cv2.connectedComponents(cut)[0] - 1 >= 2
+    assert cv2.countNonZero(dark) > cv2.countNonZero(cut)
 
 
 def test_one_lung_is_flagged_and_the_whole_slice_used(chest):

@@ -9,24 +9,34 @@ import pytest
 from pipeline.data.phantom import generate_patient
 from pipeline.preprocessing.apply import preprocess_slice
 from pipeline.preprocessing.recipe import PRESETS
+from tests.benchmarks.bench_lungs import measure_slice
 from tests.preprocessing.conftest import dice
 
 HILUM = PRESETS["hilum"]
 
 
-def test_phantoms_of_the_tuning_seeds_are_isolated():
-    """Seeds 0-99 are for tuning: a fall below what was reached there is noticed here."""
-    scores, recalls = [], []
-    for seed in (0, 3, 8):
-        for drawn in generate_patient(seed):
-            if drawn.label == "non-informative":
-                continue
-            done = preprocess_slice(drawn.slice_hu, intensity="hu", recipe=HILUM)
-            scores.append(dice(done.found_mask, drawn.lung_mask))
-            if drawn.lesion_mask.any():
-                recalls.append((done.found_mask > 0)[drawn.lesion_mask].mean())
-    assert np.mean(scores) > 0.95
-    assert np.mean(recalls) > 0.8
+def test_phantoms_that_nothing_was_tuned_on_are_isolated():
+    """Patients of the reporting seeds, the bounds a little under what these three reached."""
+    informative = [
+        piece
+        for seed in (1000, 1001, 1003)
+        for piece in generate_patient(seed)
+        if piece.label != "non-informative"
+    ]
+    measured = [measure_slice(piece, "hilum") for piece in informative]
+    recalls = [recall for one in measured for recall in (*one.touching, *one.others)]
+    assert np.mean([one.dice for one in measured]) > 0.96
+    assert np.mean(recalls) > 0.93
+
+
+def test_consolidation_is_kept_where_the_classic_steps_lose_it():
+    """Seen in recall, hardly in Dice: the reason to measure both."""
+    sick = [piece for piece in generate_patient(1003) if piece.label == "positive"]
+    recall = {
+        preset: np.mean([value for piece in sick for value in measure_slice(piece, preset).touching])
+        for preset in ("hilum", "luna")
+    }
+    assert recall["hilum"] > recall["luna"] + 0.1
 
 
 def test_real_lung_masks(real_data):
@@ -37,7 +47,7 @@ def test_real_lung_masks(real_data):
         known = cv2.imread(str(real_data / "lung-masks" / "masks" / path.name), cv2.IMREAD_GRAYSCALE)
         done = preprocess_slice(grey, intensity="grey", recipe=HILUM)
         scores.append(dice(done.found_mask, known))
-    assert np.mean(scores) > 0.9
+    assert np.mean(scores) > 0.94
 
 
 def test_real_slices_have_plausible_masks_where_there_is_lung(real_data):

@@ -118,8 +118,8 @@ def test_a_conflict_is_allowed_and_said(values, sentence):
 
 def test_a_recipe_of_another_stage_version_is_refused_by_name():
     values = PRESETS["hilum"].changed(name="old").to_json()
-    values["versions"]["lungs"] = 0
-    with pytest.raises(StageVersionError, match="'old'.*'lungs' version 0.*train again"):
+    values["versions"]["lungs"] = 1
+    with pytest.raises(StageVersionError, match="'old'.*'lungs' version 1.*this Hilum has version 2.*again"):
         Recipe(**values)
     del values["versions"]["lungs"]
     with pytest.raises(StageVersionError, match="which version of lungs"):

@@ -9,7 +9,7 @@ from pipeline.preprocessing.lungs.verdict import judge_mask
 def body_of(size: int = 100) -> Body:
     mask = np.zeros((size, size), np.uint8)
     mask[10:90, 5:95] = 255
-    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)))
+    return Body(mask, np.zeros_like(mask), 100.0, None, (5, 10, 90, 80), int(cv2.countNonZero(mask)), 90.0)
 
 
 def mask_with(*boxes) -> np.ndarray:
@@ -57,9 +57,24 @@ def test_a_cross_of_threads_is_ragged():
     assert any(sentence.startswith("Ragged") for sentence in judge_mask(threads, body_of()).reasons)
 
 
+def test_crescents_around_the_diaphragm_are_believed():
+    """They fill as little of their hulls as threads do, but they are thick."""
+    wide, dome = np.zeros((400, 400), np.uint8), np.zeros((400, 400), np.uint8)
+    body = cv2.ellipse(wide.copy(), (200, 200), (190, 150), 0, 0, 360, 255, cv2.FILLED)
+    cv2.ellipse(wide, (200, 200), (160, 120), 0, 0, 180, 255, cv2.FILLED)
+    cv2.ellipse(dome, (200, 190), (145, 110), 0, 0, 360, 255, cv2.FILLED)
+    crescent = cv2.bitwise_and(wide, cv2.bitwise_not(dome))
+    verdict = judge_mask(
+        crescent,
+        Body(body, np.zeros_like(body), 100.0, None, (10, 50, 381, 301), int(cv2.countNonZero(body)), 90.0),
+    )
+    assert dict(verdict.measures)["solidity"] < 0.35
+    assert verdict.plausible, verdict.reasons
+
+
 def test_without_a_body_there_is_nothing_to_judge():
     nothing = np.zeros((10, 10), np.uint8)
-    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0))
+    verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0, 0.0))
     assert not verdict.plausible and "one colour" in verdict.reasons[0]
 
 

@@ -26,6 +26,12 @@ _RIM = 12
 # The level lies at this share of the way from lung to tissue: above the middle, so that
 # ground-glass passes, below fat.
 _LUNG_SHARE = 0.7
+# Where a border runs is decided in the middle: half of a pixel there is lung, half chest wall.
+_BORDER_SHARE = 0.55
+# Below air plus this share of the way to the level there is gas and no lung, which holds vessels.
+_AIRWAY_SHARE = 0.14
+# Air darker than this is cut off at black, and lung with it: darkness no longer tells them apart.
+_DARKEST_KNOWN_AIR = 4
 # Black corners are filling where nearly all of the slice is brighter than this share of its usual dark
 # grey; else they are air that the window cuts off at black (mediastinal windows). Then lung is black
 # too, in at least this share of the body, and fat is the next thing above it.
@@ -43,7 +49,8 @@ class Body:
 
     `mask` is the body with everything in it, `corners` what hangs together with the picture's corners,
     (rows, columns) uint8 with 0 and 255, in the slice's own size. `level` is where dark ends and tissue
-    begins inside, `air` the usual grey around the patient (None where none is seen), both in grey levels.
+    begins inside, `air` the usual grey around the patient (None where none is seen), `border_level` what
+    half lung and half tissue gives, all in grey levels.
     `box` is (left, top, width, height) and `area` the mask's count of pixels; an area of 0 means that
     there is no body.
     """
@@ -54,6 +61,18 @@ class Body:
     air: float | None
     box: tuple[int, int, int, int]
     area: int
+    border_level: float
+
+    @property
+    def knows_air(self) -> bool:
+        """Whether air is seen and isn't cut off at black, so that gas can be told from lung."""
+        return self.air is not None and self.air >= _DARKEST_KNOWN_AIR
+
+    @property
+    def gas_level(self) -> float:
+        """The grey level up to which there is gas (airways, bowel) rather than lung."""
+        air = self.air or 0.0
+        return air + _AIRWAY_SHARE * (self.level - air)
 
     @property
     def center(self) -> tuple[float, float]:
@@ -79,22 +98,26 @@ def find_body(grey: Grey) -> Body:
     outer = _levels(histogram)
     if outer is None:
         nothing = np.zeros_like(grey)
-        return Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0)
+        return Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0, 0.0)
     black_air = _is_black_air(filling, histogram, outer)
     if black_air:
         outer = _Levels(0.0, outer.bright)
     tissue = cv2.bitwise_and(cv2.threshold(small, outer.at(0.5), 255, cv2.THRESH_BINARY)[1], seen)
     mask = _with_enclosed(keep_largest(_without_bridges(tissue), count=1))
-    level = _lung_level(histogram_of(small, mask), outer, black_air=black_air)
+    inside = histogram_of(small, mask)
+    level, border_level = (
+        _lung_level(inside, outer, share, black_air=black_air) for share in (_LUNG_SHARE, _BORDER_SHARE)
+    )
     outside = cv2.bitwise_and(cv2.bitwise_not(mask), seen)
     air = _air_level(small, outside, level)
     mask, corners = _enlarge(mask, grey.shape), _enlarge(_with_corners(filling), grey.shape)
     box = tuple(int(value) for value in cv2.boundingRect(mask))
-    return Body(mask, corners, level, air, (box[0], box[1], box[2], box[3]), int(cv2.countNonZero(mask)))
+    area = int(cv2.countNonZero(mask))
+    return Body(mask, corners, level, air, (box[0], box[1], box[2], box[3]), area, border_level)
 
 
-def _lung_level(inside: NDArray[np.float64], outer: _Levels, *, black_air: bool) -> float:
-    """Return the level between lung and tissue from the histogram inside the body.
+def _lung_level(inside: NDArray[np.float64], outer: _Levels, share: float, *, black_air: bool) -> float:
+    """Return the level at `share` of the way from lung to tissue, from the histogram inside the body.
 
     Where the window cuts air off at black, lung is black too or nearly so, and what is merely darker is fat.
     """
@@ -106,7 +129,7 @@ def _lung_level(inside: NDArray[np.float64], outer: _Levels, *, black_air: bool)
             return _level_above_black(inside, outer)
     if inner is None or inner.contrast < least * outer.contrast:
         inner = outer
-    return inner.at(_LUNG_SHARE)
+    return inner.at(share)
 
 
 def _level_above_black(inside: NDArray[np.float64], outer: _Levels) -> float:

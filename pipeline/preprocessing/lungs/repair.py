@@ -3,7 +3,8 @@ border.
 
 A lung's outer border, along the ribs, is convex; consolidation that touches the pleura is as bright as the
 chest wall and leaves a dent in it. The inner border is truly concave: heart, spine, hilum, diaphragm. So a
-dent is filled where its opening faces outwards, with the chest wall right behind it.
+dent is filled where its opening faces outwards, with the chest wall right behind it, and no lid leads from
+one lung to the other.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _NARROWEST, _SHALLOWEST = 8.0, 1.5
 _FACING_OUT = 0.2
 # The wall behind a dent is at most this share of the body's width; behind heart and diaphragm lies more.
 _THICKEST_WALL = 0.27
+# A lid is arched as the ribs are: the arc's radius as a share of the body's width, and its height at most.
+_ARC_RADIUS, _HIGHEST_ARC = 0.25, 0.2
+_ALONG = np.linspace(0.1, 0.9, 9)[:, None]
 
 
 def fill_holes_and_dents(
@@ -48,7 +52,9 @@ def fill_holes_and_dents(
             -1, 2
         )
         middle = border.mean(axis=0)
-        dents = [dent.points for dent in _dents(border, middle) if _is_outer(dent, origin, body, depth)]
+        dents = [
+            _arched(dent, body) for dent in _dents(border, middle) if _is_outer(dent, origin, body, depth)
+        ]
         cv2.fillPoly(filled, dents, 255)
     return filled
 
@@ -84,7 +90,7 @@ def _dents(border: Points, middle_of_lung: NDArray[np.float64]) -> list[_Dent]:
 
 
 def _is_outer(dent: _Dent, origin: tuple[int, int], body: Body, depth: float) -> bool:
-    if dent.depth > depth * dent.width:
+    if dent.depth > depth * dent.width or _spans_both_sides(dent, origin, body):
         return False
     middle = dent.middle + origin
     way_out = middle - body.center
@@ -94,3 +100,19 @@ def _is_outer(dent: _Dent, origin: tuple[int, int], body: Body, depth: float) ->
     rows, columns = body.mask.shape
     inside = 0 <= behind[0] < columns and 0 <= behind[1] < rows
     return not (inside and body.mask[behind[1], behind[0]])
+
+
+def _spans_both_sides(dent: _Dent, origin: tuple[int, int], body: Body) -> bool:
+    """Return whether a lid leads from one lung to the other: behind it lies spine or heart."""
+    start, end = dent.points[[0, -1], 0] + origin[0] - body.center[0]
+    return bool(start * end < 0)
+
+
+def _arched(dent: _Dent, body: Body) -> Points:
+    """Return a dent's outline (n, 2) with its lid arched outwards, where that is a pixel or more."""
+    height = dent.width * min(_HIGHEST_ARC, dent.width / (8 * _ARC_RADIUS * body.box[2]))
+    if height < 1:
+        return dent.points
+    start, end = dent.points[0], dent.points[-1]
+    lid = end + _ALONG * (start - end) + 4 * height * _ALONG * (1 - _ALONG) * dent.normal
+    return np.vstack([dent.points, np.rint(lid).astype(np.int32)])

@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 
 from pipeline.preprocessing.lungs.body import Body
-from pipeline.preprocessing.morphology import Binary
+from pipeline.preprocessing.morphology import Binary, open_
 
 # Shares of the body's area: less is too little lung to judge, more leaves no room for mediastinum and wall.
 LEAST_LUNG, MOST_LUNG = 0.025, 0.80
 # The smaller side's share of the larger one; of the mask in its sides' convex hulls; in the body.
 LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.1, 0.35, 0.97
+# A crescent of lung around the diaphragm fills little of its hull too, but it isn't thin: so much of it, in
+# every second pixel, is as wide as a disk of this radius.
+LEAST_THICK, _THICK_RADIUS = 0.7, 2
 # Pixels on the shorter side of a slice below which nothing is believed.
 LEAST_PIXELS = 48
 # A part smaller than this share of the mask says nothing about its shape.
@@ -67,7 +70,8 @@ def judge_mask(mask: Binary, body: Body, *, pixels: tuple[int, int] | None = Non
         ("solidity", solidity),
         ("overlap", overlap),
     )
-    reasons = tuple(_doubts(fraction, symmetry, solidity, overlap))
+    is_ragged = solidity < LEAST_SOLIDITY and _thick_share(mask) < LEAST_THICK
+    reasons = tuple(_doubts(fraction, symmetry, solidity, overlap, is_ragged=is_ragged))
     return MaskVerdict(not reasons, reasons, min(1.0, fraction), measures=measures)
 
 
@@ -85,14 +89,21 @@ def _sides(mask: Binary, body: Body) -> tuple[float, float]:
     return min(left, right) / max(left, right, 1), solidity
 
 
-def _doubts(fraction: float, symmetry: float, solidity: float, overlap: float) -> Iterator[str]:
+def _thick_share(mask: Binary) -> float:
+    half = np.ascontiguousarray(mask[::2, ::2])
+    return cv2.countNonZero(open_(half, radius=_THICK_RADIUS)) / max(1, cv2.countNonZero(half))
+
+
+def _doubts(
+    fraction: float, symmetry: float, solidity: float, overlap: float, *, is_ragged: bool
+) -> Iterator[str]:
     if fraction < LEAST_LUNG:
         yield f"Little lung: {fraction:.1%} of the body, less than {LEAST_LUNG:.0%}."
     if fraction > MOST_LUNG:
         yield f"More than lungs can be: {fraction:.0%} of the body."
     if symmetry < LEAST_SYMMETRY and fraction >= LEAST_LUNG:
         yield f"One side only: the smaller side has {symmetry:.0%} of the larger one's area."
-    if solidity < LEAST_SOLIDITY:
+    if is_ragged:
         yield f"Ragged: the mask fills {solidity:.0%} of its own outline's hull."
     if overlap < LEAST_OVERLAP:
         yield f"Outside the body: {1 - overlap:.0%} of the mask."
