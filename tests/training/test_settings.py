@@ -28,7 +28,8 @@ def trained(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run `train` with these words; return the configuration that it would have submitted."""
     submitted: list[TrainConfig] = []
 
-    def submit(_: Any, config: TrainConfig) -> str:
+    def submit(_: Any, config: TrainConfig, *, cluster: Any) -> str:
+        assert cluster is None
         submitted.append(config)
         return "0"
 
