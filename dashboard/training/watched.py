@@ -12,6 +12,7 @@ from dashboard.loaders import train as load
 from dashboard.loaders import watching
 from dashboard.training.cost import duration
 from dashboard.training.queue import attempt, draw_stops
+from dashboard.training.words import NAMES
 from pipeline.jobs import Job, JobStore
 from pipeline.run_info import PAUSED_TAG
 from pipeline.training.waiting import seconds_left
@@ -23,7 +24,6 @@ COLORS: dict[str, Any] = {
     "running": "blue", "queued": "gray", "finished": "green", "stopped": "orange", "paused": "orange",
     "failed": "red", "lost": "red",
 }  # fmt: skip
-MONITORS = {"val_auc": "validation AUC", "val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 ENDINGS = {
     "early": "ended early", "complete": "all epochs done", "pruned": "given up by its search",
     "memory": "ran out of memory",
@@ -131,7 +131,7 @@ def _tiles(run: RunInfo, job: Job | None, curves: RunCurves) -> list[widgets.Til
         widgets.Tile(
             "Best epoch",
             str(best) if best else "none yet",
-            f"by {MONITORS.get(params.get('monitor', ''), 'validation')}",
+            f"by {NAMES['monitor'].get(params.get('monitor', ''), 'validation')}",
         ),
         _metric_tile("AUC", "val_auc", run),
         _metric_tile("Accuracy", "val_accuracy", run),

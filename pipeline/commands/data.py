@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Json, Name, UsageError, answer, complain, job_of
+from pipeline.commands.shared import Inputs, Json, Name, UsageError, answer, complain, job_of
 
 app = typer.Typer()
 
@@ -117,10 +117,7 @@ def split(
 
 @app.command()
 def preprocess(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
-    ],
+    inputs: Inputs,
     out: Annotated[Path, typer.Option(help="Where DIR/<stem>/<NN>-<stage>.png go.")],
     context: typer.Context,
     recipe: Annotated[

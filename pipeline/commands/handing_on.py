@@ -10,7 +10,7 @@ import typer
 
 from pipeline import console
 from pipeline.commands.reading import Ensemble, Tta
-from pipeline.commands.shared import Json, Run, UsageError, answer, job_of
+from pipeline.commands.shared import Inputs, Json, Run, UsageError, answer, job_of
 
 app = typer.Typer()
 
@@ -19,10 +19,7 @@ app = typer.Typer()
 def hand_on(
     context: typer.Context,
     run: Run,
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
-    ],
+    inputs: Inputs,
     bundle: Annotated[
         Path | None, typer.Option(help="Folder for bundles, from which `reproduce` makes an answer again.")
     ] = None,

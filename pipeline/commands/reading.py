@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Json, Run, UsageError, answer, job_of
+from pipeline.commands.shared import Inputs, Json, Run, UsageError, answer, job_of
 
 app = typer.Typer()
 
@@ -52,10 +52,7 @@ def evaluate(
 def predict(
     context: typer.Context,
     run: Run,
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
-    ],
+    inputs: Inputs,
     heatmaps: Annotated[
         Path | None, typer.Option(help="Write a heatmap of each slice into this folder.")
     ] = None,

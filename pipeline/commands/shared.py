@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, the beginning of it, its name, or `demo`.")
+]
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(metavar="INPUT...", help="Slices, volumes (DICOM, NIfTI), folders, ZIP archives."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The data set's name.")]
 Address = Annotated[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -17,15 +16,13 @@ from streamlit.testing.v1 import AppTest
 from dashboard.charts.predict import StripSlice, strip_figure
 from dashboard.loaders import series as load
 from dashboard.prediction import strip
-from pipeline.data.index import build_index
 from pipeline.data.phantom.dicom_series import encode_dicom
 from pipeline.inference.case import UNVALIDATED
 from pipeline.jobs import JobStore
-from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 from tests import families
 from tests.dashboard.test_predict_page import calm, open_page, words
-from tests.inference.conftest import patient
+from tests.inference.conftest import make_series_home, patient
 
 LABELS = list(families.CLASSES)
 
@@ -33,18 +30,7 @@ LABELS = list(families.CLASSES)
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with one series of six slices, and a small model."""
-    folder = tmp_path_factory.mktemp("predict-series")
-    for number, phantom in enumerate(patient()):
-        path = folder / "slices" / "ct" / f"IM{number}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_dicom(phantom, instance=number + 1))
-    workspace = Workspace.open(folder / "workspace")
-    build_index(workspace, folder / "slices", name="wards")
-    store = RunStore(workspace)
-    run = store.create("small", {"dataset": "wards"}, {})
-    shutil.copytree(families.engine_folder("ResNet50V2"), run.artifacts / "engine")
-    store.finish(run.id)
-    return workspace
+    return make_series_home(tmp_path_factory.mktemp("predict-series"))
 
 
 @pytest.fixture

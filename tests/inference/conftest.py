@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.data.index import build_index
 from pipeline.data.phantom import PhantomSlice, generate_patient
+from pipeline.data.phantom.dicom_series import encode_dicom
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import display_grey
-from pipeline.runs import RunInfo
+from pipeline.runs import RunInfo, RunStore
+from pipeline.workspace import Workspace
 from tests import families
 
 
@@ -58,3 +61,18 @@ def write_png(path: Path, image: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), image)
     return path
+
+
+def make_series_home(folder: Path) -> Workspace:
+    """Make a workspace with the data set `wards`, one series of six slices, and the model `small`."""
+    for number, phantom in enumerate(patient()):
+        path = folder / "slices" / "ct" / f"IM{number}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_dicom(phantom, instance=number + 1))
+    workspace = Workspace.open(folder / "workspace")
+    build_index(workspace, folder / "slices", name="wards")
+    store = RunStore(workspace)
+    run = store.create("small", {"dataset": "wards"}, {})
+    shutil.copytree(families.engine_folder("ResNet50V2"), run.artifacts / "engine")
+    store.finish(run.id)
+    return workspace
