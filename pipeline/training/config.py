@@ -284,7 +284,7 @@ def sentence_of(item: Any) -> str:
         return f"{where!r} is missing."
     if item["type"] in ("int_parsing", "float_parsing", "int_from_float"):
         kind = "number" if item["type"] == "float_parsing" else "whole number"
-        return f"{where!r} cannot be {item['input']!r}: it is a {kind}."
+        return f"{where!r} cannot be {item['input']!r}: it takes a {kind}."
     if item["type"] == "too_short":
         return f"{where!r} needs {item['ctx']['min_length']} or more; {item['ctx']['actual_length']} came."
     if item["type"] == "model_type":

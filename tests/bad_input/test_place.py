@@ -88,7 +88,7 @@ def test_a_page_says_the_same_sentence() -> None:
         with guarded():
             raise OSError(28, "No space left on device")
 
-    (error,) = AppTest.from_function(page).run().error
+    (error,) = AppTest.from_function(page, default_timeout=60).run().error
     assert "The disk is full" in error.value and "reference" not in error.value
 
 

@@ -57,7 +57,7 @@ def test_an_unexpected_error_is_calm_and_a_users_error_is_shown_as_it_is() -> No
         with guarded():
             raise WrongFolderError("No folder *a_b* here; name another.")
 
-    app = AppTest.from_function(page).run()
+    app = AppTest.from_function(page, default_timeout=60).run()
     assert not app.exception
     unexpected, users = (error.value for error in app.error)
     assert unexpected.startswith("The figures could not be drawn.")

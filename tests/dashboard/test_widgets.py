@@ -68,7 +68,7 @@ def datasets(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 def test_the_choice_of_a_data_set_lives_in_the_address(datasets: Callable[..., None]) -> None:
     datasets("one", "two")
-    app = AppTest.from_function(picker_page)
+    app = AppTest.from_function(picker_page, default_timeout=60)
     app.query_params["dataset"] = "two"
     app.run()
     assert app.text[0].value == "chosen two"
@@ -79,7 +79,7 @@ def test_the_choice_of_a_data_set_lives_in_the_address(datasets: Callable[..., N
 
 def test_a_link_to_a_data_set_that_is_not_here_says_so(datasets: Callable[..., None]) -> None:
     datasets("one")
-    app = AppTest.from_function(picker_page)
+    app = AppTest.from_function(picker_page, default_timeout=60)
     app.query_params["dataset"] = "gone"
     app.run()
     assert app.text[0].value == "chosen one"
@@ -88,6 +88,6 @@ def test_a_link_to_a_data_set_that_is_not_here_says_so(datasets: Callable[..., N
 
 def test_without_data_nothing_is_offered(datasets: Callable[..., None]) -> None:
     datasets()
-    app = AppTest.from_function(picker_page).run()
+    app = AppTest.from_function(picker_page, default_timeout=60).run()
     assert app.text[0].value == "chosen None"
     assert not app.selectbox
