@@ -12,6 +12,7 @@ FOUNDATIONS = {"errors", "storage", "workspace", "progress", "jobs", "locks", "r
 FOUNDATIONS |= {"job_table", "processes", "reporter", "html_parts", "notice", "messages"}
 # A room may import the rooms to its right.
 ROOMS = ["training", "evaluation", "handing_on", "inference", "explanation", "cache", "data", "preprocessing"]
+ROOMS += ["cluster"]
 SCREENLESS = {"streamlit", "dashboard"}
 HEAVY = {"tensorflow", "keras", "tf_keras_vis"}
 

@@ -15,7 +15,7 @@ from pipeline.errors import HilumError
 from pipeline.jobs import JobStore, Reporter
 
 if TYPE_CHECKING:
-    from pipeline.training.cluster.place import Cluster
+    from pipeline.cluster.place import Cluster
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Run = Annotated[
@@ -52,20 +52,22 @@ def job_of(context: typer.Context, kind: str, *, title: str) -> Iterator[Reporte
         yield reporter
 
 
-def chosen_cluster(address: str | None, workers: int | None) -> Cluster | None:
-    """Return where to train; None is this process.
+def chosen_cluster(
+    address: str | None, workers: int | None, *, libraries: tuple[str, ...] = ("ray", "jax")
+) -> Cluster | None:
+    """Return where to work; None is this process.
 
     Raises:
         UsageError: workers without a cluster.
-        ClusterMissingError: Ray or JAX is not installed.
+        ClusterMissingError: one of the libraries is not installed.
     """
-    from pipeline.training.cluster.place import Cluster, require_libraries
+    from pipeline.cluster.place import Cluster, require_libraries
 
     if not address:
         if workers is not None:
             raise UsageError("--workers is for a cluster: say which, for example `--cluster local`.")
         return None
-    require_libraries()
+    require_libraries(*libraries)
     return Cluster(address, workers)
 
 

@@ -13,7 +13,7 @@ from pipeline import console
 from pipeline.commands.shared import Address, Json, UsageError, Workers, answer, chosen_cluster, job_of
 
 if TYPE_CHECKING:
-    from pipeline.training.cluster.place import Cluster
+    from pipeline.cluster.place import Cluster
     from pipeline.training.config import TrainConfig
     from pipeline.training.sweeps import TrialPlan
     from pipeline.workspace import Workspace

@@ -6,9 +6,10 @@ import secrets
 import time
 from collections.abc import Mapping
 
+from pipeline.cluster.place import Cluster
 from pipeline.jobs import Job, JobStore
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
-from pipeline.training.cluster.place import Cluster
+from pipeline.training.cluster.place import for_workers
 from pipeline.training.config import TrainConfig
 from pipeline.training.plan import make_plan
 from pipeline.training.train import begin_run, nothing_to_resume
@@ -41,7 +42,7 @@ def submit_training(
         HilumError: see `launch_training`.
     """
     if cluster is not None:
-        config, tags = cluster.prepared(config), {**(tags or {}), **cluster.tags}
+        config, tags = for_workers(config), {**(tags or {}), **cluster.tags}
     plan = make_plan(workspace, config)
     store = RunStore(workspace)
     run = begin_run(store, plan, queued=True, tags=tags)

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.cluster.place import Cluster
 from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.run_info import RunInfo
-from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.errors import ConfigError
 from pipeline.training.launch import resume_in_background

@@ -17,12 +17,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from models.registry import ARCHITECTURES
+from pipeline.cluster.place import Cluster
 from pipeline.data.splits import load_split
 from pipeline.errors import HilumError
 from pipeline.jobs import JobStore
 from pipeline.run_info import SWEEP_TAG, RunInfo
 from pipeline.runs import RunStore
-from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig, make_config
 from pipeline.training.errors import ConfigError
 from pipeline.training.estimate import Estimate, estimate_training

@@ -11,13 +11,14 @@ from typing import Any
 from models.backend import start_backend
 from pipeline.cache.build import build_cache
 from pipeline.cache.store import SliceCache
+from pipeline.cluster.place import Cluster, require_libraries
 from pipeline.errors import user_errors
 from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
 from pipeline.storage import explained
 from pipeline.training.checkpoint import Fitted
 from pipeline.training.cluster.launch import fit_on_cluster
-from pipeline.training.cluster.place import Cluster, require_libraries
+from pipeline.training.cluster.place import LIBRARIES, for_workers
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import NothingToResumeError, OutOfMemoryError
 from pipeline.training.facts import write_environment, write_seen
@@ -60,7 +61,7 @@ def train(
         HilumError, ModelError: what can't be trained, and the way out. What was reached is kept in the run.
         JobStopped: the user asked to stop.
     """
-    plan = make_plan(workspace, config if cluster is None else cluster.prepared(config))
+    plan = make_plan(workspace, config if cluster is None else for_workers(config))
     store = RunStore(workspace)
     tags = cluster.tags if cluster is not None else None
     run = begin_run(store, plan, job_id=getattr(progress, "job_id", None), tags=tags)
@@ -105,7 +106,7 @@ def resume(workspace: Workspace, run_id: str, *, progress: Progress = no_progres
     if run.status == "finished" or elsewhere or any(job.status == "running" for job in others):
         raise nothing_to_resume(run)
     if (cluster := Cluster.of(run.tags)) is not None:
-        require_libraries()
+        require_libraries(*LIBRARIES)
     split = read_json(run.artifacts / "split.json")
     plan = stored_plan(run.load_config(), run.load_recipe(), split)
     run = store.reopen(run.id, job_id=job_id)

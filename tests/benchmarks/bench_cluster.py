@@ -11,9 +11,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from pipeline.cluster.place import Cluster
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training.checkpoint import FILE
-from pipeline.training.cluster.place import Cluster
 from pipeline.training.config import TrainConfig
 from pipeline.training.train import train
 from tests.training.small import open_discs

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.cluster.place import Cluster, ClusterMissingError
+from pipeline.cluster.starting import connected
 from pipeline.commands.shared import UsageError, chosen_cluster
 from pipeline.jobs import JobPaused, JobStopped, JobStore
 from pipeline.runs import RunInfo, RunStore
@@ -20,8 +22,7 @@ from pipeline.training import outcome
 from pipeline.training.batches import EvalBatches, Part, TrainBatches
 from pipeline.training.checkpoint import read_state
 from pipeline.training.cluster import launch, place, work
-from pipeline.training.cluster.place import Cluster, ClusterMissingError
-from pipeline.training.cluster.starting import WorkerLostError, check_shared, connected
+from pipeline.training.cluster.starting import WorkerLostError, check_shared
 from pipeline.training.cluster.work import WorkspaceNotSharedError
 from pipeline.training.config import TrainConfig
 from pipeline.training.errors import ConfigError
@@ -124,8 +125,8 @@ def test_a_run_that_loses_too_many_workers_is_paused(prepared, monkeypatch):
 
     monkeypatch.setattr(launch, "connected", lambda _: nullcontext())
     monkeypatch.setattr(launch, "started", losing)
-    monkeypatch.setattr(launch, "require_libraries", lambda: None)
-    monkeypatch.setattr(place, "require_libraries", lambda: None)
+    monkeypatch.setattr(launch, "require_libraries", lambda *_: None)
+    monkeypatch.setattr(place, "require_libraries", lambda *_: None)
     with pytest.raises(JobPaused, match="pipeline resume"):
         train(prepared, CONFIG, cluster=Cluster("local", 2))
     assert len(lost) == 1 + launch.RESTARTS
@@ -155,7 +156,7 @@ def test_a_run_knows_where_it_trains():
 
 def test_each_trial_of_a_sweep_trains_on_its_cluster(prepared, monkeypatch):
     monkeypatch.setattr(JobStore, "_spawn", lambda *_: None)
-    monkeypatch.setattr(place, "require_libraries", lambda: None)
+    monkeypatch.setattr(place, "require_libraries", lambda *_: None)
     sweep = launch_sweep(prepared, "architectures", [CONFIG], name="far", cluster=Cluster("auto", 4))
     (run,) = runs_of(prepared, sweep)
     assert Cluster.of(run.tags) == Cluster("auto", 4)

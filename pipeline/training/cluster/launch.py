@@ -15,11 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.cache.store import SliceCache, content_key
+from pipeline.cluster.place import Cluster, require_libraries
+from pipeline.cluster.starting import connected
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training.checkpoint import FILE, Fitted
 from pipeline.training.cluster import work
-from pipeline.training.cluster.place import Cluster, require_libraries
-from pipeline.training.cluster.starting import WorkerLostError, check_shared, connected, got, started
+from pipeline.training.cluster.place import LIBRARIES
+from pipeline.training.cluster.starting import WorkerLostError, check_shared, got, started
 from pipeline.training.cluster.work import Order
 from pipeline.training.cluster.worker import WAIT_SECONDS, Seat
 from pipeline.training.errors import WorkersLostError
@@ -51,7 +53,7 @@ def fit_on_cluster(
         WorkersLostError: workers were lost again and again.
         See `fit_model`.
     """
-    require_libraries()
+    require_libraries(*LIBRARIES)
     conductor = Conductor(journal, switch)
     key = content_key(cache.index)
     with connected(cluster) as ray:

@@ -1,75 +1,24 @@
-"""Where a training may run, and what it takes to run there. Imports neither Ray nor Keras."""
+"""What a training on a cluster takes: its libraries, and batches that can be divided. Imports no Keras."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
-
+from pipeline.cluster.place import require_libraries
 from pipeline.training.config import TrainConfig
-from pipeline.training.errors import ConfigError, TrainingError
+from pipeline.training.errors import ConfigError
 from pipeline.training.order import epoch_length
 from pipeline.training.plan import Plan
 
-LOCAL = "local"
-_ADDRESS_TAG, _WORKERS_TAG = "hilum.cluster", "hilum.workers"
+LIBRARIES = ("ray", "jax")
 
 
-class ClusterMissingError(TrainingError):
-    """Ray or JAX is not installed."""
-
-
-class ClusterError(TrainingError):
-    """The cluster cannot be reached, or has too few devices."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where to train.
-
-    Attributes:
-        address: `local` (this machine), `auto` (the Ray cluster that this machine is part of), or Ray's
-            HOST:PORT.
-        workers: processes; None takes one a GPU, or one a machine where there is no GPU.
-    """
-
-    address: str = LOCAL
-    workers: int | None = None
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """What a run keeps of it."""
-        return {_ADDRESS_TAG: self.address, _WORKERS_TAG: str(self.workers or "")}
-
-    @classmethod
-    def of(cls, tags: Mapping[str, str]) -> Cluster | None:
-        """Return where the run with these tags trains, None where it trains in its own process."""
-        if _ADDRESS_TAG not in tags:
-            return None
-        return cls(tags[_ADDRESS_TAG], int(tags.get(_WORKERS_TAG) or 0) or None)
-
-    def prepared(self, config: TrainConfig) -> TrainConfig:
-        """Return `config` as it is trained on a cluster, where the head learns through the backbone.
-
-        Raises:
-            ClusterMissingError: Ray or JAX is not installed.
-        """
-        require_libraries()
-        return config.model_copy(update={"feature_copies": 0})
-
-
-def require_libraries() -> None:
-    """Make sure that Ray and JAX are there.
+def for_workers(config: TrainConfig) -> TrainConfig:
+    """Return `config` as it is trained on a cluster, where the head learns through the backbone.
 
     Raises:
-        ClusterMissingError: they are not.
+        ClusterMissingError: Ray or JAX is not installed.
     """
-    missing = [name for name in ("ray", "jax") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ClusterMissingError(
-            f"--cluster needs {' and '.join(missing)}: install them with `python -m pip install -r "
-            "requirements-cluster.txt`, on every machine of the cluster."
-        )
+    require_libraries(*LIBRARIES)
+    return config.model_copy(update={"feature_copies": 0})
 
 
 def check_batch(plan: Plan, workers: int) -> None:
