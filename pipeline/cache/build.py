@@ -24,6 +24,7 @@ from pipeline.cache.store import (
     cache_folder,
     checksum,
     content_key,
+    contents,
     read_cache,
     readable_rows,
 )
@@ -114,8 +115,12 @@ def _build(
     failed = int((~is_done).sum())
     if failed > MOST_FAILED * len(index):
         raise NothingToCacheError(_vanished(workspace, dataset, index, failed))
-    table = index[["slice_id", "content_hash"]].assign(
-        row=np.arange(len(index)), ok=np.array(is_done), error=errors, crc32=np.array(rows["crc32"])
+    table = index[["slice_id"]].assign(
+        content_hash=contents(index),
+        row=np.arange(len(index)),
+        ok=np.array(is_done),
+        error=errors,
+        crc32=np.array(rows["crc32"]),
     )
     array.flush()
     del array
@@ -191,7 +196,8 @@ def _copy_unchanged(folder: Path, index: pd.DataFrame, array: np.memmap, rows: n
             continue
         usable = old.index["ok"] & ~old.index["slice_id"].isin(old.damaged())
         kept = old.index[usable].drop_duplicates(["slice_id", "content_hash"])
-        both = index.assign(new=np.arange(len(index))).merge(kept, on=["slice_id", "content_hash"])
+        wanted = index[["slice_id"]].assign(content_hash=contents(index), new=np.arange(len(index)))
+        both = wanted.merge(kept, on=["slice_id", "content_hash"])
         for new, row in zip(both["new"], both["row"], strict=True):
             if rows["state"][new] != DONE:
                 array[new] = old.array[row]

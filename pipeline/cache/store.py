@@ -7,7 +7,8 @@
         .lock.db, .readers.db   who builds it, who reads it (lease.py)
 
 `key` is a hash of the data set's slices (ids and contents, in order), so a changed file, a new slice or
-another recipe (whose hash covers its stages' versions) is another cache: none changes under its reader.
+another recipe (whose hash covers its stages' versions) is another cache: none changes under its reader. Nor
+is a slice in colour taken from a cache of before its marks were filled, though its index may be as old.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from pipeline.data.index import load_index
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.workspace import Workspace, checked_name
 
+_COLOR_VERSION = 2  # of the way from a slice in colour to grey: greater, and those slices are prepared anew
+
 
 @dataclass(frozen=True)
 class SliceCache:
@@ -36,8 +39,8 @@ class SliceCache:
 
     Attributes:
         array: uint8 (n, size, size) or (n, size, size, 3), memory-mapped and read-only.
-        index: one row a slice of the data set: `slice_id`, `row` in `array`, `content_hash`, `ok`, `error`,
-            `crc32` of the row's bytes (0 where the slice could not be read).
+        index: one row a slice of the data set: `slice_id`, `row` in `array`, `content_hash` (`contents`),
+            `ok`, `error`, `crc32` of the row's bytes (0 where the slice could not be read).
     """
 
     array: np.ndarray
@@ -89,9 +92,18 @@ def readable_rows(index: pd.DataFrame) -> pd.DataFrame:
     return index[index["status"] == "ok"].reset_index(drop=True)
 
 
+def contents(index: pd.DataFrame) -> pd.Series:
+    """Return what tells a slice's pixels from others: its hash, and of colour how it became grey."""
+    hashes = index["content_hash"].astype(str)
+    if "channels_equal" not in index:  # a cache's own, which says both
+        return hashes
+    is_grey = index["channels_equal"].fillna(True).astype(bool)
+    return hashes.where(is_grey, hashes + f"-{_COLOR_VERSION}")
+
+
 def content_key(index: pd.DataFrame) -> str:
     """Return 12 hex digits that change with any slice's id or content, or their order."""
-    lines = (index["slice_id"].astype(str) + ":" + index["content_hash"].astype(str)).str.cat(sep="\n")
+    lines = (index["slice_id"].astype(str) + ":" + contents(index)).str.cat(sep="\n")
     return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 

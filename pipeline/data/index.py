@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from pipeline.cluster.place import Cluster
 from pipeline.data.datasets import (
     DatasetExistsError,
     DatasetInfo,
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 LABELS_FILE = "labels.csv"
-VERSION = 4  # of what is measured of a slice: a greater one reads every file again
+VERSION = 5  # of what is measured of a slice: a greater one reads every file again
 
 
 def build_index(
@@ -62,6 +63,7 @@ def build_index(
     *,
     name: str,
     labels_csv: Path | None = None,
+    cluster: Cluster | None = None,
     progress: Progress = no_progress,
 ) -> IndexSummary:
     """Index a folder of slices as data set `name`; index it again to see what changed.
@@ -69,12 +71,14 @@ def build_index(
     Args:
         source: the folder, one folder a class; nothing in it is changed.
         labels_csv: `path,label[,patient_id,source,...]`; by default `labels.csv` in `source`, if any.
+        cluster: where files are read; by default here. The rest, from the table on, is done here.
         progress: hears how many files are read; may stop the pass.
 
     Raises:
         SourceError: the folder can't be read or holds no file to look at.
         LabelsError: the CSV can't be used.
         DatasetExistsError: `name` is another folder's data set.
+        ClusterError: the cluster cannot be reached, or does not see the folder.
     """
     began = time.monotonic()
     source = Path(source).expanduser().absolute()
@@ -95,7 +99,7 @@ def build_index(
     with only_one(folder / ".lock", waiting=lambda: progress(0, 1, "Another process indexes this data set")):
         summary = kept_summary(workspace, name, state=state, began=began)
         if summary is None:
-            rows, read = _collect_rows(workspace, source, name, found, progress)
+            rows, read = _collect_rows(workspace, source, name, found, cluster, progress)
             progress(0, 1, f"Writing the table of {len(rows):,} slices")
             table = _finish_table(name, rows, labels)
             summary = summarise(
@@ -157,7 +161,12 @@ def _keep_clusters(workspace: Workspace, name: str, progress: Progress) -> None:
 
 
 def _collect_rows(
-    workspace: Workspace, source: Path, name: str, found: Scan, progress: Progress
+    workspace: Workspace,
+    source: Path,
+    name: str,
+    found: Scan,
+    cluster: Cluster | None,
+    progress: Progress,
 ) -> tuple[pd.DataFrame, int]:
     """Return the rows of every file, and how many files had to be read.
 
@@ -172,7 +181,7 @@ def _collect_rows(
         for file in files:
             if file.problem is not None:
                 rows.add(file, [failed_row(file.problem)])
-        members = _read_files(workspace, source, name, to_read, rows, progress)
+        members = _read_files(workspace, source, name, to_read, rows, cluster, progress)
         read += len(to_read) - len({member.archive for member in members})
         files, documents = without_litter(members)
         found.passed_over.extend(documents)
@@ -185,6 +194,7 @@ def _read_files(
     name: str,
     files: list[FoundFile],
     rows: RowTables,
+    cluster: Cluster | None,
     progress: Progress,
 ) -> list[FoundFile]:
     """Add the rows of files to `rows`, and return the members of those that are archives."""
@@ -192,11 +202,13 @@ def _read_files(
     if not files:
         return members
     from pipeline.data.parallel import describe_files  # decoders, which an unchanged folder has no use for
+    from pipeline.data.spread import through
 
     progress(0, len(files), f"{len(files):,} files to read")
     first = 0.0
     with _journal(workspace, name) as journal:
-        reading = describe_files(source, files, key=workspace.pseudonym_key())
+        key = workspace.pseudonym_key()
+        reading = describe_files(source, files, key=key, through=through(cluster))
         try:
             for done, (file, described, inside) in enumerate(reading, start=1):
                 first = first or time.monotonic()  # not before: workers take a while to start

@@ -124,8 +124,8 @@ _CHECKS = (
         "colour",
         "warn",
         "Colour marks",
-        "have unequal colour channels and were turned to grey",
-        "Look for arrows, letters and overlays: a model may learn those.",
+        "have unequal colour channels and were turned to grey, thin marks filled from what is around them",
+        "Look for overlays, and for what a fill hides: a model may learn either.",
         lambda rows: ~rows["channels_equal"].astype(bool),
     ),
     _Check(

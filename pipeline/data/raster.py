@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.data.colour import COLOUR_NOTE as COLOUR_NOTE
+from pipeline.data.colour import colored_share, grey_of_color, notes_on_color, without_marks
 from pipeline.data.slice_image import (
     MAX_FRAMES,
     MAX_RASTER_BYTES,
@@ -34,9 +36,15 @@ _CHANNELS = {
     "CMYK": 4,
 }
 _JPEG_EOI, _JPEG_SOS = b"\xff\xd9", b"\xff\xda"
-_LUMINANCE_BGR = np.array([0.114, 0.587, 0.299], np.float32)
-_COLOR_SPREAD = 0.12  # of the range: chroma noise of JPEG stays below
-COLOUR_NOTE = "colour image, turned to grey"
+
+
+class _Reduced(NamedTuple):
+    """A picture as grey: of how many channels, which share was in colour, whether marks were filled."""
+
+    grey: NDArray[np.uint8]
+    channels: int
+    colored: float = 0.0
+    filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,56 +101,54 @@ def decode_raster(data: bytes, *, format: str, frame: int = 0) -> SliceImage:
         raise SliceError("no-such-frame", f"It has {header.frames} page(s); page {frame + 1} was asked for.")
     _check_whole(data, format=format)
     if format == "jpeg":
-        grey, colored, channels = _decode_jpeg(data, header)
+        reduced = _decode_jpeg(data, header)
     else:
         stored = _decode(data, frame) if format == "tiff" else _imdecode(data, cv2.IMREAD_UNCHANGED)
-        grey, colored, channels = _to_grey(stored, header)
-    equal = colored == 0
-    notes = () if equal else (COLOUR_NOTE,)
+        reduced = _to_grey(stored, header)
     return SliceImage(
-        grey, "grey", format, header.bit_depth, channels, equal, frame, header.frames, None, notes, colored
+        reduced.grey,
+        "grey",
+        format,
+        header.bit_depth,
+        channels=reduced.channels,
+        channels_equal=reduced.colored == 0,
+        frame=frame,
+        frames=header.frames,
+        notes=notes_on_color(reduced.colored, filled=reduced.filled),
+        color_share=reduced.colored,
     )
 
 
-def _decode_jpeg(data: bytes, header: RasterHeader) -> tuple[NDArray[np.uint8], float, int]:
+def _decode_jpeg(data: bytes, header: RasterHeader) -> _Reduced:
     """Decode the luminance alone, and judge colour by 8 x 8 blocks: cheaper than decoding colour."""
     grey = _imdecode(data, cv2.IMREAD_GRAYSCALE)
     if header.channels == 1:
-        return grey, 0.0, 1
+        return _Reduced(grey, 1)
     if header.mode == "CMYK":
-        return grey, 1.0, 4
-    blocks = _imdecode(data, cv2.IMREAD_REDUCED_COLOR_8)
-    return grey, _colored_share(blocks), header.channels
+        return _Reduced(grey, 4, colored=1.0)
+    colored = colored_share(_imdecode(data, cv2.IMREAD_REDUCED_COLOR_8))
+    if colored == 0:
+        return _Reduced(grey, header.channels)
+    plain, filled = without_marks(grey, _imdecode(data, cv2.IMREAD_COLOR))
+    return _Reduced(plain, header.channels, colored, filled)
 
 
-def _to_grey(stored: NDArray[Any], header: RasterHeader) -> tuple[NDArray[np.uint8], float, int]:
-    """Reduce pixels (BGR or BGRA) to grey. Returns grey, the share in colour, and how many channels."""
+def _to_grey(stored: NDArray[Any], header: RasterHeader) -> _Reduced:
+    """Reduce pixels (BGR or BGRA) to grey."""
     if stored.ndim == 2:
-        return _deep_to_grey(stored, header), 0.0, max(1, header.channels if header.channels == 2 else 1)
+        return _Reduced(_deep_to_grey(stored, header), max(1, header.channels if header.channels == 2 else 1))
     channels = stored.shape[2]
     if channels == 2:
-        return _deep_to_grey(np.ascontiguousarray(stored[..., 0]), header), 0.0, 2
-    colored = _colored_share(stored)
+        return _Reduced(_deep_to_grey(np.ascontiguousarray(stored[..., 0]), header), 2)
+    colored = colored_share(stored)
     if colored == 0:
-        return _deep_to_grey(cv2.extractChannel(stored, 0), header), 0.0, header.channels
-    colour = stored[..., :3]
-    if colour.dtype != np.uint8:
-        return _deep_to_grey(colour.astype(np.float32) @ _LUMINANCE_BGR, header), colored, channels
-    return np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8), colored, channels
+        return _Reduced(_deep_to_grey(cv2.extractChannel(stored, 0), header), header.channels)
+    grey, filled = grey_of_color(stored[..., :3])
+    return _Reduced(_deep_to_grey(grey, header), channels, colored, filled)
 
 
 def _deep_to_grey(stored: NDArray[Any], header: RasterHeader) -> NDArray[np.uint8]:
     return stored_range_to_grey(stored, bit_depth=header.bit_depth)
-
-
-def _colored_share(colour: NDArray[Any]) -> float:
-    """Return the share of pixels whose channels lie clearly apart; 0 only where all channels are equal."""
-    blue, green, red = (cv2.extractChannel(colour, channel) for channel in range(3))
-    if np.array_equal(blue, green) and np.array_equal(blue, red):
-        return 0.0
-    spread = cv2.max(cv2.max(blue, green), red) - cv2.min(cv2.min(blue, green), red)
-    apart = _COLOR_SPREAD * (np.iinfo(spread.dtype).max if spread.dtype.kind == "u" else float(spread.max()))
-    return max(float((spread > apart).mean()), float(np.finfo(np.float32).tiny))
 
 
 def _decode(data: bytes, frame: int) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.cache import build
+from pipeline.cache import build, store
 from pipeline.cache.build import build_cache
 from pipeline.cache.errors import CacheMissingError, CacheSpaceError, NothingToCacheError
 from pipeline.cache.inventory import damaged_slices, list_caches
@@ -96,7 +96,7 @@ def test_a_stopped_build_goes_on_where_it_was(workspace, slices, reads):
 def test_a_killed_build_goes_on_where_it_was(workspace, slices, reads):
     code = f"""
 import sys, time
-from pipeline.cache import build
+from pipeline.cache import build, store
 from pipeline.preprocessing.recipe import PRESETS
 from pipeline.workspace import Workspace
 read = build.read_slice
@@ -178,9 +178,13 @@ def test_cache_page_and_prediction_give_the_same_bytes(workspace, tmp_path, pres
     for number, drawn in enumerate(generate_patient(5, slices=4)):
         path = tmp_path / "phantoms" / drawn.label / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), display_grey(drawn.slice_hu, intensity="hu"))
+        colour = cv2.merge([display_grey(drawn.slice_hu, intensity="hu")] * 3)
+        if number % 2:
+            cv2.arrowedLine(colour, (150, 350), (200, 290), (0, 255, 255), 3, cv2.LINE_AA, tipLength=0.3)
+        cv2.imwrite(str(path), colour)
     build_index(workspace, tmp_path / "phantoms", name="phantoms")
     cache = build_cache(workspace, "phantoms", recipe)
+    assert load_index(workspace, "phantoms")["note"].notna().sum() == 2  # the arrows, filled
     index = load_index(workspace, "phantoms").set_index("slice_id")
     for slice_id in cache.slice_ids:
         path = tmp_path / "phantoms" / index.loc[slice_id, "path"]
@@ -203,6 +207,21 @@ def test_a_touched_file_a_renamed_recipe_and_another_label_change_nothing(worksp
     build_cache(workspace, "small", RECIPE.changed(name="mine"))
     assert reads == []
     assert len(list_caches(workspace)) == 1
+
+
+def test_a_slice_in_colour_is_never_taken_from_before_its_marks_were_filled(
+    workspace, slices, reads, monkeypatch
+):
+    colour = cv2.merge([np.full((48, 48), 90, np.uint8)] * 3)
+    cv2.line(colour, (10, 10), (20, 12), (0, 0, 255), 1)
+    cv2.imwrite(str(slices / "pCT" / "marked.png"), colour)
+    build_index(workspace, slices, name="small")
+    with monkeypatch.context() as before:
+        before.setattr(store, "_COLOR_VERSION", 1)
+        build_cache(workspace, "small", RECIPE)
+    reads.clear()
+    assert len(build_cache(workspace, "small", RECIPE).slice_ids) == COUNT + 1
+    assert reads == ["marked.png"]
 
 
 def test_a_file_that_was_only_touched_is_prepared_all_the_same(workspace, slices):
