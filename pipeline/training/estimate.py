@@ -3,7 +3,7 @@
 Memory is what the forward pass keeps for the backward pass (4 bytes a value), plus weights, gradients and the
 optimizer's two moments, plus the learning library and its graph. Time is multiplications over this machine's
 speed: that of earlier runs here where there are some, else of a two-core reference. Both are estimates, and
-    say so.
+say so.
 """
 
 from __future__ import annotations
