@@ -75,7 +75,7 @@ def _draw(dataset: str, labels: list[str]) -> None:
         else:
             evidence = load.evidence(dataset, slice_id, recipe)
             draw_verdict(done, recipe, evidence)
-            step = draw_stages(done, recipe, evidence, subject=slice_id)
+            step = draw_stages(done, recipe, evidence, subject=slice_id, notes=found.notes)
             if step is not None:
                 _show_slice(step_from(offered, slice_id, step))
     with controls, st.container(key="prep-controls", gap="small", height=716, border=False):

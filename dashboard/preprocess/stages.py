@@ -12,6 +12,7 @@ from dashboard.loaders.preprocess import Evidence
 from dashboard.preprocess.evidence import evidence_words, mask_panel
 from dashboard.viewer import ColorLayer, GreyLayer, Panel, viewer
 from dashboard.widgets.parts import Tone
+from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
 from pipeline.preprocessing.apply import Preprocessed, to_model_input
 from pipeline.preprocessing.recipe import Recipe
 
@@ -19,13 +20,19 @@ HEIGHT = 246  # of a row of pictures: all stages are in view on 1440 x 900
 SEEN_AT = 224  # the input size of the smaller networks
 
 
-def draw_stages(done: Preprocessed, recipe: Recipe, evidence: Evidence, *, subject: str) -> int | None:
-    """Draw the stages in eight linked panels; return the step to another slice that was asked for there."""
+def draw_stages(
+    done: Preprocessed, recipe: Recipe, evidence: Evidence, *, subject: str, notes: tuple[str, ...] = ()
+) -> int | None:
+    """Draw the stages in eight linked panels; return the step to another slice that was asked for there.
+
+    Args:
+        notes: what was done to the slice when it was read.
+    """
     believed = done.verdict.plausible
     took = done.milliseconds
     stages = done.stages
     panels = [
-        Panel([GreyLayer(stages["grey"])], title="Grey", caption=_ms(took["grey"])),
+        Panel([GreyLayer(stages["grey"])], title=grey_title(notes), caption=_ms(took["grey"])),
         _binary(stages["local-threshold"], "Local threshold", _ms(took["local-threshold"])),
         _binary(stages["erosion"], "Erosion", ""),
         _binary(stages["closing"], "Closing", f"both and mask {_ms(took['isolation'])}"),
@@ -71,6 +78,13 @@ def draw_verdict(done: Preprocessed, recipe: Recipe, evidence: Evidence) -> None
         f'<span title="{html.escape(said)}" style="{clipped};color:{told}">{html.escape(said)}</span>'
         f'<span style="{aside};color:var(--h-warn)">{conflict}</span></div></div>'
     )
+
+
+def grey_title(notes: tuple[str, ...]) -> str:
+    """Return the title of a slice as it was read."""
+    if FILLED_NOTE in notes:
+        return "Grey, colour marks filled"
+    return "Grey, from colour" if COLOUR_NOTE in notes else "Grey"
 
 
 def verdict_words(done: Preprocessed, recipe: Recipe) -> tuple[Tone, str, str]:

@@ -12,9 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.preprocess import histogram_figure, sweep_figure
+from dashboard.preprocess.stages import grey_title
 from pipeline.data.index import build_index
 from pipeline.data.phantom.writing import write_phantoms
 from pipeline.data.pins import pinned_slices
+from pipeline.data.reading import read_slice_bytes
 from pipeline.inference.sensitivity import SweepPoint
 from pipeline.preprocessing.default_recipe import default_recipe
 from pipeline.preprocessing.recipe import PRESETS, list_recipes, load_recipe, save_recipe
@@ -180,6 +182,16 @@ def test_the_recipe_survives_going_to_another_page(page: AppTest) -> None:
     page.switch_page("views/train.py").run()
     page.switch_page("views/preprocess.py").run()
     assert widget(page, "slider", "Erosion (radius, pixels)").value == 7
+
+
+@pytest.mark.parametrize(
+    ("color", "title"), [((90, 90, 90), "Grey"), ((0, 0, 255), "Grey, colour marks filled")]
+)
+def test_a_slice_says_whether_marks_in_colour_were_filled(color: tuple[int, int, int], title: str) -> None:
+    picture = np.full((128, 128, 3), 60, np.uint8)
+    cv2.line(picture, (20, 30), (50, 40), color, 2)
+    read = read_slice_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    assert grey_title(read.notes) == title
 
 
 def test_the_histogram_shows_level_and_window() -> None:
