@@ -24,9 +24,9 @@ from pydicom.pixels import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
+from pipeline.data.colour import colored_share, grey_of_color, notes_on_color
 from pipeline.data.gdcm_jpeg import by_gdcm_alone, decode_by_gdcm
 from pipeline.data.pseudonyms import pseudonym
-from pipeline.data.raster import COLOUR_NOTE
 from pipeline.data.slice_image import (
     MAX_DICOM_BYTES,
     MAX_FRAMES,
@@ -234,25 +234,21 @@ def _syntax_name(syntax: UID) -> str:
 
 def _colour_slice(file: DicomFile, stored: NDArray[Any], frame: int, key: bytes | None) -> SliceImage:
     bits = int(file.dataset.get("BitsStored") or 8)
-    equal = bool((stored[..., :1] == stored).all())
-    if equal:
-        image = stored_range_to_grey(stored[..., 0], bit_depth=bits)
-    elif stored.dtype == np.uint8:
-        image = np.asarray(cv2.cvtColor(stored, cv2.COLOR_RGB2GRAY), np.uint8)
-    else:
-        luminance = stored.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-        image = stored_range_to_grey(luminance, bit_depth=bits)
+    colour = np.ascontiguousarray(stored[..., ::-1])  # blue, green, red
+    colored = colored_share(colour)
+    grey, filled = grey_of_color(colour) if colored else (np.ascontiguousarray(stored[..., 0]), False)
     return SliceImage(
-        np.ascontiguousarray(image),
+        stored_range_to_grey(grey, bit_depth=bits),
         "grey",
         "dicom",
         bits,
         channels=3,
-        channels_equal=equal,
+        channels_equal=colored == 0,
         frame=frame,
         frames=file.frames,
         header=read_header(file.dataset, frame, key),
-        notes=() if equal else (COLOUR_NOTE,),
+        notes=notes_on_color(colored, filled=filled),
+        color_share=colored,
     )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.data.colour import COLOUR_NOTE as COLOUR_NOTE
 from pipeline.data.colour import colored_share, grey_of_color, notes_on_color, without_marks
 from pipeline.data.slice_image import (
     MAX_FRAMES,

@@ -10,6 +10,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
 from pipeline.data.decode import decode_frames, decode_slice
 from pipeline.data.slice_image import SliceError
 
@@ -123,6 +124,20 @@ def test_colour_frames_become_grey(write_dicom):
     dataset.save_as(path)
     read = decode_slice(path)
     assert (read.channels, read.channels_equal, read.image[0, 0]) == (3, False, 76)
+    assert (read.notes, read.color_share) == ((COLOUR_NOTE,), 1)
+
+
+def test_a_mark_drawn_in_colour_on_a_frame_is_filled(write_dicom):
+    path = write_dicom(stored=np.zeros((64, 64), np.uint8))
+    dataset = pydicom.dcmread(path)
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration = 3, 0
+    dataset.PhotometricInterpretation = "RGB"
+    pixels = np.full((64, 64, 3), 90, np.uint8)
+    pixels[30:32, 10:40] = 255, 220, 0
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(path)
+    read = decode_slice(path)
+    assert (read.notes, read.image.min(), read.image.max()) == ((COLOUR_NOTE, FILLED_NOTE), 90, 90)
 
 
 @pytest.mark.parametrize(
