@@ -1,27 +1,27 @@
 """Preparing slices once: what the cache costs beside decoding and the recipe's stages alone, and reading it.
 
-"Alone" is the same files read and prepared one after the other, nothing kept. The strict ratio is of
-processor time in one process, which a busy machine hardly changes; elapsed time with all processes has their
-start in it. Rounds take turns; the least of each counts.
+"Alone" is the same files read and prepared by as many processes in the same portions, nothing kept: the start
+of the processes is in both. Each is measured as it elapses and in processor time (of all processes), which a
+busy machine changes less. Rounds take turns; the least of each counts.
 """
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import cv2
 import numpy as np
+import psutil
 
-from pipeline.cache import build
-from pipeline.cache.build import build_cache
+from pipeline.cache.build import CHUNK, FEW, PROCESSES, build_cache
 from pipeline.cache.inventory import list_caches
 from pipeline.cache.store import SliceCache
 from pipeline.data.datasets import load_index
@@ -34,7 +34,7 @@ from pipeline.preprocessing.recipe import PRESETS
 from pipeline.workspace import Workspace
 
 RECIPE = PRESETS["hilum"]
-COUNTS = (200, 400)
+COUNTS = (200, 640)  # prepared by one process, and by several
 ROUNDS = 3
 
 
@@ -56,43 +56,38 @@ def _rows(folder: Path, count: int) -> list[dict[str, Any]]:
     build_index(workspace, slices, name=name)
     paths = [slices / path for path in load_index(workspace, name)["path"]]
 
-    def build_with(few: int) -> None:
-        with mock.patch.object(build, "FEW", few):
-            build_cache(workspace, name, RECIPE)
-
-    alone, one, parallel = [], [], []
+    alone, built = [], []
     for _ in range(ROUNDS):
-        alone.append(_times(lambda: _prepare_alone(paths)))
-        for few, took in ((count + 1, one), (0, parallel)):
-            for old in workspace.cache.glob(f"{name}-*"):
-                shutil.rmtree(old)
-            took.append(_times(partial(build_with, few)))
-    (alone_elapsed, alone_busy), (one_elapsed, one_busy) = np.min(alone, axis=0), np.min(one, axis=0)
-    all_elapsed = np.min(parallel, axis=0)[0]
+        alone.append(_times(partial(_prepare_alone, paths)))
+        for old in workspace.cache.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        built.append(_times(lambda: build_cache(workspace, name, RECIPE)))
+    (alone_elapsed, alone_busy), (elapsed, busy) = np.min(alone, axis=0), np.min(built, axis=0)
     cache = build_cache(workspace, name, RECIPE)
     again = _seconds(lambda: build_cache(workspace, name, RECIPE))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    per_slice = 1e3 / count
+    what = f"cache of {count} slices, {_processes(count)} process(es)"
+    peer, per_slice = "decoding and stages alone: {:.2f} ms/slice", 1e3 / count
     return [
         _row(
-            f"cache of {count} slices, one process, processor time", per_slice * one_busy, "ms/slice",
-            f"decoding and stages alone: {per_slice * alone_busy:.2f} ms/slice", one_busy / alone_busy,
+            f"{what}, elapsed", per_slice * elapsed, "ms/slice",
+            peer.format(per_slice * alone_elapsed), elapsed / alone_elapsed,
         ),
         _row(
-            f"cache of {count} slices, {build.PROCESSES} processes, elapsed",
-            per_slice * all_elapsed,
-            "ms/slice",
-            f"alone, one of {cores} cores: {per_slice * alone_elapsed:.2f} ms/slice",
-            all_elapsed / alone_elapsed,
+            f"{what}, processor time", per_slice * busy, "ms/slice",
+            peer.format(per_slice * alone_busy), busy / alone_busy,
         ),
         _row(
             f"opening it again, {count} slices", 1e3 * again, "ms",
-            f"building it: {1e3 * one_elapsed:.0f} ms", one_elapsed / again,
+            f"building it: {1e3 * elapsed:.0f} ms", elapsed / again,
         ),
         _row(f"checksums of {count} slices", 1e3 * _seconds(cache.damaged) / count, "ms/slice"),
         _row(f"a batch of 32 from the cache of {count}", 1e3 * _batch(cache), "ms"),
         _row(f"listing, {count} slices and fewer", 1e3 * _seconds(lambda: list_caches(workspace)), "ms"),
     ]  # fmt: skip
+
+
+def _processes(count: int) -> int:
+    return 1 if count < FEW else PROCESSES
 
 
 def _row(figure: str, value: float, unit: str, peer: str = "", ratio: float | None = None) -> dict[str, Any]:
@@ -114,6 +109,17 @@ def _write_slices(folder: Path, count: int) -> Path:
 
 
 def _prepare_alone(paths: list[Path]) -> None:
+    """Read and prepare slices as the cache does, in portions, and keep nothing."""
+    if _processes(len(paths)) == 1:
+        _prepare(paths)
+        return
+    portions = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_prepare, portions))
+
+
+def _prepare(paths: list[Path]) -> None:
+    cv2.setNumThreads(1)
     for path in paths:
         read = read_slice(path)
         preprocess_output(read.image, intensity=read.intensity, recipe=RECIPE)
@@ -125,10 +131,15 @@ def _batch(cache: SliceCache) -> float:
 
 
 def _times(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the elapsed seconds of `work` and the processor's, of this process alone."""
-    start = time.process_time()
+    """Return the elapsed seconds of `work` and the processor's, of this process and those it started."""
+    start = _busy()
     elapsed = _seconds(work)
-    return elapsed, time.process_time() - start
+    return elapsed, _busy() - start
+
+
+def _busy() -> float:
+    spent = psutil.Process().cpu_times()
+    return float(spent.user + spent.system + spent.children_user + spent.children_system)
 
 
 def _seconds(work: Callable[[], object]) -> float:
