@@ -62,6 +62,11 @@ class Evidence:
         card = self.cards.get(key)
         return card.with_check(self.randomized) if card is not None and self.randomized is not None else card
 
+    def finished_card(self, key: Any) -> ReportCard | None:
+        """Return a map's report card once all that it rests on was checked."""
+        card = self.card(key)
+        return card if card is not None and (self.randomized is not None or not card.checks) else None
+
     def check_model(self) -> None:
         """Begin the model's own check; it is made once for a model."""
         if not self.is_busy:

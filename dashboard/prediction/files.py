@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+from pipeline.explanation.report_card import ReportCard
 from pipeline.inference.prediction import Prediction
 from pipeline.runs import RunInfo
 
@@ -23,6 +24,7 @@ class Wish:
         overridden: whether a refused slice's answer was asked for.
         pixels: whether the slice's pixels go into a bundle.
         identity: the slice's own identifiers, for DICOM; None is new ones.
+        card: how far the exact map of `label` can be trusted; None where that is not known yet.
     """
 
     run: RunInfo
@@ -32,12 +34,21 @@ class Wish:
     overridden: bool
     pixels: bool = False
     identity: Mapping[str, str] | None = None
+    card: ReportCard | None = None
 
     @property
     def key(self) -> tuple[Hashable, ...]:
         """What tells wishes for one slice apart."""
         averaged = self.prediction.averaging.key
-        return self.run.id, self.label, self.overridden, averaged, self.pixels, self.identity is not None
+        checked = (self.card.verdict, self.card.because) if self.card is not None else None
+        options = (self.label, self.overridden, self.pixels, self.identity is not None)
+        return self.run.id, averaged, checked, *options
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """What a page is asked for with."""
+        options = {"label": self.label, "overridden": self.overridden, "card": self.card}
+        return {"made": datetime.now().astimezone(), **options}
 
     def changed(self, **changes: Any) -> Wish:
         """Return the wish with other options."""
@@ -61,20 +72,16 @@ class SavedFile:
     needs_answer: bool = False
 
 
-def _now() -> datetime:
-    return datetime.now().astimezone()
-
-
 def _pdf(wish: Wish) -> bytes:
     from pipeline.handing_on.sheet import sheet_pdf
 
-    return sheet_pdf(wish.prediction, wish.run, made=_now(), label=wish.label, overridden=wish.overridden)
+    return sheet_pdf(wish.prediction, wish.run, **wish.page)
 
 
 def _png(wish: Wish) -> bytes:
     from pipeline.handing_on.sheet import sheet_png
 
-    return sheet_png(wish.prediction, wish.run, made=_now(), label=wish.label, overridden=wish.overridden)
+    return sheet_png(wish.prediction, wish.run, **wish.page)
 
 
 def _map(wish: Wish) -> bytes:
@@ -87,26 +94,22 @@ def _map(wish: Wish) -> bytes:
 
 def _json(wish: Wish) -> bytes:
     answer = wish.prediction.to_json(input=wish.name) | {"overridden": wish.overridden}
+    if wish.card is not None:
+        answer["map_report"] = wish.card.to_json() | {"label": wish.label}
     return json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _bundle(wish: Wish) -> bytes:
     from pipeline.handing_on.bundle import bundle_bytes, make_bundle
 
-    return bundle_bytes(make_bundle(wish.prediction, wish.run, pixels=wish.pixels))
+    bundle = make_bundle(wish.prediction, wish.run, pixels=wish.pixels, card=wish.card, label=wish.label)
+    return bundle_bytes(bundle)
 
 
 def _dicom(wish: Wish) -> bytes:
     from pipeline.handing_on.dicom import make_dicom, zipped
 
-    made = make_dicom(
-        wish.prediction,
-        wish.run,
-        made=_now(),
-        identity=wish.identity,
-        label=wish.label,
-        overridden=wish.overridden,
-    )
+    made = make_dicom(wish.prediction, wish.run, identity=wish.identity, **wish.page)
     return zipped(made, PurePath(wish.name.split(",")[0]).stem)
 
 

@@ -16,7 +16,7 @@ from dashboard.prediction.evidence import Evidence, evidence_of
 from dashboard.prediction.maps import Shown, shown_values
 from dashboard.prediction.source import Asked
 from dashboard.widgets.parts import Tone
-from pipeline.explanation.checks import Check
+from pipeline.explanation.checks import LEVELS, Check
 from pipeline.explanation.methods import METHODS, SIGNED
 from pipeline.explanation.report_card import (
     CAUTION,
@@ -31,7 +31,6 @@ from pipeline.runs import RunInfo
 
 POLL_SECONDS = 0.5
 TONES: dict[str, Tone] = {RELY_NOT: "bad", CAUTION: "warn", NOTHING_AGAINST: "good"}
-LEVELS = {"good": "passed", "doubt": "doubtful", "bad": "failed", "unknown": "could not be made"}
 
 
 def draw_report_card(run: RunInfo, asked: Asked, shown: Shown, slot: DeltaGenerator) -> None:

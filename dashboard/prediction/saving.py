@@ -14,11 +14,13 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.loaders import pictures
+from dashboard.prediction.evidence import evidence_of
 from dashboard.prediction.files import FILES, Wish
 from dashboard.prediction.maps import Shown
 from dashboard.prediction.opinion import is_overridden
 from dashboard.prediction.source import Asked
 from pipeline.console import size_text
+from pipeline.explanation.methods import DEFAULT
 from pipeline.runs import RunInfo
 
 _KIND, _PIXELS, _IDENTIFIERS = "predict.save", "predict.save.pixels", "predict.save.identifiers"
@@ -36,7 +38,9 @@ def draw_saving(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
         st.caption(FILES[kind].summary)
         with widgets.guarded("The file could not be made."):
             label = shown.label if shown is not None else None
-            wish = _options(kind, Wish(run, asked.prediction, asked.name, label, is_overridden(asked)), asked)
+            wish = Wish(run, asked.prediction, asked.name, label, is_overridden(asked))
+            card = evidence_of(run, asked).finished_card((DEFAULT, label)) if shown is not None else None
+            wish = _options(kind, wish.changed(card=card), asked)
             _draw_download(kind, wish, asked)
 
 

@@ -35,6 +35,10 @@ def hand_on(
         bool,
         typer.Option("--keep-identifiers", help="DICOM names the slice's own patient and study."),
     ] = False,
+    check_maps: Annotated[
+        bool,
+        typer.Option("--check-maps", help="Each file says how far its map can be trusted; seconds a slice."),
+    ] = False,
     tta: Tta = 1,
     ensemble: Ensemble = None,
     as_json: Json = False,
@@ -42,7 +46,9 @@ def hand_on(
     """Write answers as files: bundles, pages, DICOM. Research use only - not for diagnosis."""
     from pipeline.handing_on.hand_on import Wanted, hand_on
 
-    wanted = Wanted(bundle, pdf, png, dicom, pixels=pixels, keep_identifiers=keep_identifiers)
+    wanted = Wanted(
+        bundle, pdf, png, dicom, pixels=pixels, keep_identifiers=keep_identifiers, check_maps=check_maps
+    )
     if not any((bundle, pdf, png, dicom)):
         raise UsageError("Say what to write and where: --bundle, --pdf, --png or --dicom with a folder.")
     if (pixels and not bundle) or (keep_identifiers and not dicom):

@@ -15,6 +15,7 @@ from pipeline.explanation.share import share_inside
 from pipeline.explanation.stability import correlation, rank_correlation
 
 Level = Literal["good", "doubt", "bad", "unknown"]
+LEVELS = {"good": "passed", "doubt": "doubtful", "bad": "failed", "unknown": "could not be made"}
 
 LEAST_DROP = 0.5  # logits between the whole and the emptied slice: a factor of 1.6 in the odds
 MOST_ORDERS = 11 / 12  # of the random orders that a good map beats; two of 13 maps would by chance

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.data.slice_image import DicomHeader, SliceImage
+from pipeline.explanation.report_card import ReportCard
 from pipeline.handing_on.record import ArrayFacts, Record, make_record
 from pipeline.inference.prediction import Prediction
 from pipeline.runs import RunInfo
@@ -57,20 +58,27 @@ class Bundle:
         )
 
 
-def make_bundle(prediction: Prediction, run: RunInfo, *, pixels: bool = False) -> Bundle:
+def make_bundle(
+    prediction: Prediction,
+    run: RunInfo,
+    *,
+    pixels: bool = False,
+    card: ReportCard | None = None,
+    label: str | None = None,
+) -> Bundle:
     """Return an answer of `run` as a bundle.
 
     Args:
         pixels: whether the slice's pixels go along: they may identify the patient.
+        card, label: how far whose map can be trusted, see `make_record`.
     """
     image = prediction.image.image
     if prediction.image.intensity == "hu":
         with np.errstate(invalid="ignore"):  # what does not fit is seen by the comparison
             whole = image.astype("<i2")
         image = whole if np.array_equal(whole, image) else image.astype("<f4")
-    return Bundle(
-        make_record(prediction, run), class_maps(prediction), np.ascontiguousarray(image) if pixels else None
-    )
+    record = make_record(prediction, run, card=card, label=label)
+    return Bundle(record, class_maps(prediction), np.ascontiguousarray(image) if pixels else None)
 
 
 def class_maps(prediction: Prediction) -> np.ndarray:

@@ -23,7 +23,7 @@ from pipeline.data.opening import open_file, read_failure
 from pipeline.data.slice_image import MAX_PIXELS, SliceError
 from pipeline.errors import HilumError
 from pipeline.handing_on.bundle import HEATMAP, RECORD, SLICE, Bundle
-from pipeline.handing_on.record import FORMAT, ArrayFacts, Record
+from pipeline.handing_on.record import READABLE, ArrayFacts, Record
 
 MAX_BUNDLE_BYTES = 192 * 2**20
 _MAX_BYTES = {RECORD: 2 * 2**20, HEATMAP: 16 * 2**20, SLICE: 4 * MAX_PIXELS + 4096}
@@ -72,8 +72,9 @@ def _read(data: bytes) -> Bundle:
         raise BundleError(f"{RECORD} holds characters that a terminal would obey.")
     try:
         written = _Head.model_validate_json(members[RECORD]).format
-        if written != FORMAT:
-            raise BundleError(f"it has format {written}, and this Hilum knows {FORMAT}.")
+        if written not in READABLE:
+            known = " and ".join(map(str, READABLE))
+            raise BundleError(f"it has format {written}, and this Hilum knows {known}.")
         record = Record.model_validate_json(members[RECORD])
     except (ValidationError, RecursionError) as error:
         raise BundleError(f"{RECORD} {_fault(error)}.") from error

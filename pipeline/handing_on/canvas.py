@@ -2,7 +2,7 @@
 
 A layout is written once against `Canvas`; lengths are in points (1/72 inch) from the page's upper left
 corner, and text stands on its baseline. Both canvases use the typefaces that come with reportlab (Bitstream
-Vera), so that they break lines alike on every machine.
+Vera), so that they break lines alike on every machine; for other scripts than Latin see `typefaces`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from pipeline.handing_on.typefaces import PdfFace, PictureFace, pdf_faces, picture_faces, pieces
 from pipeline.notice import NOTICE
 
 A4 = (595.276, 841.89)
 Align = Literal["left", "center", "right"]
 _FONTS = {False: "Vera.ttf", True: "VeraBd.ttf"}
+_BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0}  # how much of a line lies left of its place
 _NAMES = {False: "Hilum", True: "Hilum-Bold"}
 
 
@@ -56,13 +58,8 @@ class PdfCanvas:
     """A page as PDF."""
 
     def __init__(self, size: tuple[float, float], *, title: str) -> None:
-        from reportlab.pdfbase import pdfmetrics
-        from reportlab.pdfbase.ttfonts import TTFont
         from reportlab.pdfgen.canvas import Canvas as Page
 
-        for bold, name in _NAMES.items():
-            if name not in pdfmetrics.getRegisteredFontNames():
-                pdfmetrics.registerFont(TTFont(name, str(_font_file(bold))))
         self._height = size[1]
         self._file = io.BytesIO()
         self._page: Any = Page(self._file, pagesize=size, pageCompression=1, lang="en")
@@ -81,17 +78,16 @@ class PdfCanvas:
         bold: bool = False,
         align: Align = "left",
     ) -> None:
-        self._page.setFont(_NAMES[bold], size)
         self._page.setFillColor(color)
-        write = {
-            "left": self._page.drawString,
-            "center": self._page.drawCentredString,
-            "right": self._page.drawRightString,
-        }[align]
-        write(x, self._height - y, _one_line(text))
+        x -= _BEFORE[align] * self.width(text, size=size, bold=bold)
+        for face, piece in pieces(text, _pdf_faces(bold)):
+            self._page.setFont(face.name, size)
+            self._page.drawString(x, self._height - y, piece)
+            x += self._page.stringWidth(piece, face.name, size)
 
     def width(self, text: str, *, size: float, bold: bool = False) -> float:
-        return float(self._page.stringWidth(text, _NAMES[bold], size))
+        cut = pieces(text, _pdf_faces(bold))
+        return float(sum(self._page.stringWidth(piece, face.name, size) for face, piece in cut))
 
     def box(
         self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
@@ -140,15 +136,15 @@ class PictureCanvas:
         bold: bool = False,
         align: Align = "left",
     ) -> None:
-        anchor = {"left": "ls", "center": "ms", "right": "rs"}[align]
-        at = (x * self._scale, y * self._scale)
-        self._draw.text(
-            at, _one_line(text), fill=color, font=_loaded_font(bold, size * self._scale), anchor=anchor
-        )
+        x -= _BEFORE[align] * self.width(text, size=size, bold=bold)
+        for face, piece in pieces(text, _picture_faces(bold)):
+            font, at = face.at(size * self._scale), (x * self._scale, y * self._scale)
+            self._draw.text(at, piece, fill=color, font=font, anchor="ls")
+            x += font.getlength(piece) / self._scale
 
     def width(self, text: str, *, size: float, bold: bool = False) -> float:
-        length = _loaded_font(bold, size * self._scale).getlength(_one_line(text))
-        return float(length) / self._scale
+        cut = pieces(text, _picture_faces(bold))
+        return float(sum(face.at(size * self._scale).getlength(piece) for face, piece in cut)) / self._scale
 
     def box(
         self, x: float, y: float, width: float, height: float, *, color: str, radius: float = 0.0
@@ -217,21 +213,18 @@ def _pieces(canvas: Canvas, text: str, *, size: float, width: float, bold: bool)
         yield word
 
 
-def _one_line(text: str) -> str:
-    """Return a text without line ends: a class is called as its folder is, which may hold anything."""
-    return " ".join(text.split())
+def _pdf_faces(bold: bool) -> list[PdfFace]:
+    return pdf_faces(_font_file(bold), _NAMES[bold])
 
 
-def _font_file(bold: bool) -> Path:
+def _picture_faces(bold: bool) -> list[PictureFace]:
+    return picture_faces(_font_file(bold))
+
+
+@cache
+def _font_file(bold: bool) -> str:
     """Return where a typeface lies; reportlab need not be loaded for that."""
     found = importlib.util.find_spec("reportlab")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("reportlab, which brings the typefaces, is not installed.")
-    return Path(found.submodule_search_locations[0]) / "fonts" / _FONTS[bold]
-
-
-@cache
-def _loaded_font(bold: bool, pixels: float) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.truetype(str(_font_file(bold)), pixels)
+    return str(Path(found.submodule_search_locations[0]) / "fonts" / _FONTS[bold])

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pipeline.errors import HilumError
+from pipeline.explanation.report_card import ReportCard
 from pipeline.handing_on.capture import make_capture
 from pipeline.handing_on.report import make_report
 from pipeline.handing_on.study import Study, kept_study, own_study
@@ -36,6 +37,7 @@ def make_dicom(
     identity: Mapping[str, str] | None = None,
     label: str | None = None,
     overridden: bool = False,
+    card: ReportCard | None = None,
 ) -> DicomFiles:
     """Return an answer as DICOM.
 
@@ -45,6 +47,7 @@ def make_dicom(
             new UIDs, and the workspace's pseudonym where the slice has one. No patient is made up.
         label: whose map is shown; the answer's where it is None.
         overridden: whether somebody asked for a refused slice's answer all the same.
+        card: how far that map can be trusted; None where it was not checked.
 
     Raises:
         NoAnswerError: the slice was refused.
@@ -58,7 +61,7 @@ def make_dicom(
             "ignore"
         )  # a hospital's own names and UIDs may be odd; they are kept as they are
         capture = make_capture(prediction, run, study, made=made, label=label)
-        report = make_report(prediction, run, study, capture)
+        report = make_report(prediction, run, study, capture, card=card)
         for dataset in (capture, report):
             _name(dataset, study)
         return DicomFiles(_bytes(capture), _bytes(report))

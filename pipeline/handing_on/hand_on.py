@@ -15,6 +15,7 @@ from pipeline.handing_on.bundle import bundle_bytes, make_bundle
 from pipeline.handing_on.dicom import make_dicom
 from pipeline.handing_on.sheet import sheet_pdf, sheet_png
 from pipeline.handing_on.study import NoStudyError
+from pipeline.inference.map_report import report_map
 from pipeline.inference.predict import answer_inputs
 from pipeline.inference.prediction import Prediction
 from pipeline.jobs import Progress, no_progress
@@ -30,6 +31,7 @@ class Wanted:
     Attributes:
         pixels: whether bundles hold the slice's pixels, which may identify the patient.
         keep_identifiers: whether DICOM files name the patient and study of the slice's own file.
+        check_maps: whether it is found out how far each answer's map can be trusted; seconds a slice.
     """
 
     bundles: Path | None = None
@@ -38,6 +40,7 @@ class Wanted:
     dicoms: Path | None = None
     pixels: bool = False
     keep_identifiers: bool = False
+    check_maps: bool = False
 
 
 def hand_on(
@@ -82,17 +85,18 @@ def _files(
 ) -> dict[str, tuple[Path, bytes]]:
     """Return where each file goes and what it holds; all of a slice's are made before one is written."""
     made, stem = datetime.now().astimezone(), source.stem
+    card = report_map(answer) if wanted.check_maps else None
     files = {}
     if wanted.bundles is not None:
-        data = bundle_bytes(make_bundle(answer, run, pixels=wanted.pixels))
+        data = bundle_bytes(make_bundle(answer, run, pixels=wanted.pixels, card=card))
         files["bundle"] = wanted.bundles / f"{stem}.zip", data
     if wanted.pdfs is not None:
-        files["pdf"] = wanted.pdfs / f"{stem}.pdf", sheet_pdf(answer, run, made=made)
+        files["pdf"] = wanted.pdfs / f"{stem}.pdf", sheet_pdf(answer, run, made=made, card=card)
     if wanted.pngs is not None:
-        files["png"] = wanted.pngs / f"{stem}.png", sheet_png(answer, run, made=made)
+        files["png"] = wanted.pngs / f"{stem}.png", sheet_png(answer, run, made=made, card=card)
     if wanted.dicoms is not None and answer.status == "ok":
         identity = read_identity(source.path) if wanted.keep_identifiers else None
-        dicom = make_dicom(answer, run, made=made, identity=identity)
+        dicom = make_dicom(answer, run, made=made, identity=identity, card=card)
         files["capture"] = wanted.dicoms / f"{stem}-map.dcm", dicom.capture
         files["report"] = wanted.dicoms / f"{stem}-report.dcm", dicom.report
     return files

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.data.slice_image import MAX_FRAMES, MAX_PIXELS, SliceImage
 from pipeline.data.statistics import content_hash
+from pipeline.explanation.report_card import ReportCard
+from pipeline.handing_on.map_verdict import known_card
 from pipeline.handing_on.versions import versions
 from pipeline.inference.calibrated import Calibration
 from pipeline.inference.engine import PRECISION, Engine
@@ -18,7 +20,8 @@ from pipeline.inference.prediction import Prediction
 from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)  # 1 said nothing of the map's checks
 _NOT_KEPT = ("input", "heatmap", "notice", "seen")  # where a file lay; and what depends on who asks
 
 
@@ -102,8 +105,20 @@ class ArrayFacts(_Facts):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
+class MapFacts(_Facts):
+    """How far one of the maps can be trusted.
+
+    Attributes:
+        label: whose map; the check was of the exact one.
+        report: its report card, as `predict --check-maps --json` gives it; None where it was not checked.
+    """
+
+    label: str
+    report: dict[str, Any] | None
+
+
 class Record(_Facts):
-    """One answer with all that it came from."""
+    """One answer with all that it came from; `map` is None in bundles of the first format."""
 
     format: int
     notice: str
@@ -114,11 +129,19 @@ class Record(_Facts):
     averaging: AveragingFacts
     gate: dict[str, Any]
     answer: Outputs
+    map: MapFacts | None = None
     arrays: dict[str, ArrayFacts] = Field(default={}, max_length=2)
 
 
-def make_record(prediction: Prediction, run: RunInfo) -> Record:
-    """Return the record of an answer that `run` gave."""
+def make_record(
+    prediction: Prediction, run: RunInfo, *, card: ReportCard | None = None, label: str | None = None
+) -> Record:
+    """Return the record of an answer that `run` gave.
+
+    Args:
+        card: how far the exact map of `label`, else of the answer, can be trusted, where that was checked.
+    """
+    checked = known_card(prediction, card)
     others = dict(zip(prediction.averaging.names, prediction.averaging.others, strict=True))
     said = prediction.to_json(input="")
     return Record(
@@ -138,6 +161,9 @@ def make_record(prediction: Prediction, run: RunInfo) -> Record:
             "measures": prediction.gate.measures,
         },
         answer=Outputs(**{key: value for key, value in said.items() if key not in _NOT_KEPT}),
+        map=MapFacts(
+            label=label or prediction.label, report=checked.to_json() if checked is not None else None
+        ),
     )
 
 

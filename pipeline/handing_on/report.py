@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.data.statistics import content_hash
+from pipeline.explanation.report_card import ReportCard
 from pipeline.handing_on.capture import SERIES_NUMBER
 from pipeline.handing_on.facts import SYNTHETIC
+from pipeline.handing_on.map_verdict import MapVerdict, map_verdict
 from pipeline.handing_on.panels import MAP_LIMITS
 from pipeline.handing_on.study import SourceFile, Study, derived_uid
 from pipeline.handing_on.versions import hilum_version
@@ -22,15 +24,21 @@ SCHEME = "99HILUM"  # a private coding scheme: what a model says has no code of 
 NOT_CLINICAL = "Not for clinical use: made by a model under research and not verified by a reader."
 
 
-def make_report(prediction: Prediction, run: RunInfo, study: Study, capture: Any) -> Any:
-    """Return the Structured Report as a pydicom data set; it shows `capture` and belongs to its study."""
+def make_report(
+    prediction: Prediction, run: RunInfo, study: Study, capture: Any, *, card: ReportCard | None = None
+) -> Any:
+    """Return the Structured Report as a pydicom data set; it shows `capture` and belongs to its study.
+
+    Args:
+        card: how far the map of `capture` can be trusted; None where it was not checked.
+    """
     from highdicom import sr
     from pydicom.uid import generate_uid
 
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=_observer(prediction, run)),
         procedure_reported=sr.CodedConcept("169069000", "SCT", "CT of chest"),
-        imaging_measurements=[_group(prediction, run, study, capture)],
+        imaging_measurements=[_group(prediction, run, study, capture, map_verdict(prediction, card))],
     )
     return sr.ComprehensiveSR(
         evidence=[capture, *([_source(study.uid, study.source)] if study.source is not None else [])],
@@ -67,7 +75,7 @@ def _observer(prediction: Prediction, run: RunInfo) -> Any:
     )
 
 
-def _group(prediction: Prediction, run: RunInfo, study: Study, capture: Any) -> Any:
+def _group(prediction: Prediction, run: RunInfo, study: Study, capture: Any, verdict: MapVerdict) -> Any:
     """Return what was measured: probabilities, the answer, its limits; texts for who reads it."""
     from highdicom import sr
     from pydicom.sr.codedict import codes
@@ -87,7 +95,7 @@ def _group(prediction: Prediction, run: RunInfo, study: Study, capture: Any) -> 
         or None,
         qualitative_evaluations=[
             sr.QualitativeEvaluation(_code(name), _code(value))
-            for name, value in _evaluations(prediction, run)
+            for name, value in _evaluations(prediction, run, verdict)
         ],
         source_images=[sr.SourceImageForMeasurementGroup(study.source.sop_class, study.source.instance)]
         if study.source is not None
@@ -102,12 +110,12 @@ def _group(prediction: Prediction, run: RunInfo, study: Study, capture: Any) -> 
             relationship_type="CONTAINS",
         )
     )
-    for text in _texts(prediction, run):
+    for text in _texts(prediction, run, verdict):
         items.append(sr.TextContentItem(codes.DCM.Comment, text, relationship_type="CONTAINS"))
     return group
 
 
-def _evaluations(prediction: Prediction, run: RunInfo) -> Iterator[tuple[str, str]]:
+def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterator[tuple[str, str]]:
     """Yield name and value of what is not a number."""
     yield "Use", NOTICE
     if run.synthetic:
@@ -117,9 +125,10 @@ def _evaluations(prediction: Prediction, run: RunInfo) -> Iterator[tuple[str, st
     if not prediction.little_lung:
         for label in prediction.conformal.labels or ():
             yield "Cannot be excluded", label
+    yield "Check of the map", verdict.said
 
 
-def _texts(prediction: Prediction, run: RunInfo) -> Iterator[str]:
+def _texts(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterator[str]:
     yield f"{NOTICE}. {NOT_CLINICAL}"
     if run.synthetic:
         yield f"{SYNTHETIC}: the model learned from phantoms."
@@ -128,6 +137,7 @@ def _texts(prediction: Prediction, run: RunInfo) -> Iterator[str]:
         yield f"{doubt.title}: {doubt.said} {doubt.note}".strip()
     yield f"{distance_words(prediction)}."
     yield SENTENCES[prediction.seen]
+    yield " ".join(filter(None, ["Check of the map:", *verdict]))
     yield MAP_LIMITS
     facts = prediction.engine.facts
     yield (

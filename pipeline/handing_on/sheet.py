@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from pipeline.explanation.report_card import ReportCard
 from pipeline.handing_on.canvas import A4, Canvas, PdfCanvas, PictureCanvas, broken_lines, shortened
 from pipeline.handing_on.facts import SYNTHETIC, origin, slice_words
+from pipeline.handing_on.map_verdict import map_verdict
 from pipeline.handing_on.panels import MAP_LIMITS, draw_fitted, draw_scale, make_pictures, scale_words
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction, score_text
@@ -35,10 +37,11 @@ def sheet_pdf(
     made: datetime,
     label: str | None = None,
     overridden: bool = False,
+    card: ReportCard | None = None,
 ) -> bytes:
     """Return the page as a PDF file's bytes, its text selectable; see `draw_sheet`."""
     canvas = PdfCanvas(A4, title=f"What {run.name} says of a slice")
-    draw_sheet(canvas, prediction, run, made=made, label=label, overridden=overridden)
+    draw_sheet(canvas, prediction, run, made=made, label=label, overridden=overridden, card=card)
     return canvas.data()
 
 
@@ -49,10 +52,11 @@ def sheet_png(
     made: datetime,
     label: str | None = None,
     overridden: bool = False,
+    card: ReportCard | None = None,
 ) -> bytes:
     """Return the page as a PNG file's bytes, 200 pixels an inch; see `draw_sheet`."""
     canvas = PictureCanvas(A4, scale=_SCALE)
-    draw_sheet(canvas, prediction, run, made=made, label=label, overridden=overridden)
+    draw_sheet(canvas, prediction, run, made=made, label=label, overridden=overridden, card=card)
     return canvas.data()
 
 
@@ -64,6 +68,7 @@ def draw_sheet(
     made: datetime,
     label: str | None = None,
     overridden: bool = False,
+    card: ReportCard | None = None,
 ) -> None:
     """Draw an answer on an A4 page.
 
@@ -74,6 +79,7 @@ def draw_sheet(
         made: when; with its time zone.
         label: whose map is shown; the answer's where it is None.
         overridden: whether somebody asked for a refused slice's answer all the same.
+        card: how far that map can be trusted; None where it was not checked.
     """
     shown = prediction.status == "ok" or overridden
     y = _draw_head(canvas, run, made)
@@ -84,7 +90,7 @@ def draw_sheet(
         if shown
         else _refused(canvas, prediction, y)
     )
-    right = _draw_limits(canvas, prediction, y, shown=shown)
+    right = _draw_limits(canvas, prediction, y, shown=shown, card=card)
     y = _draw_rule(canvas, max(left, right) + 4)
     _draw_origin(canvas, prediction, run, y)
     _draw_foot(canvas)
@@ -166,9 +172,11 @@ def _refused(canvas: Canvas, prediction: Prediction, y: float) -> float:
     return _write(canvas, prediction.reason, x=_LEFT, y=y + 42, width=_HALF, size=8, color=_INK)
 
 
-def _draw_limits(canvas: Canvas, prediction: Prediction, y: float, *, shown: bool) -> float:
+def _draw_limits(
+    canvas: Canvas, prediction: Prediction, y: float, *, shown: bool, card: ReportCard | None
+) -> float:
     """Draw what keeps the answer from being certain in the right half; return where it ends."""
-    for title, said, note in _limits(prediction, shown=shown):
+    for title, said, note in _limits(prediction, shown=shown, card=card):
         y = _draw_said(canvas, title, said, note, x=_SECOND, y=y) + 3
     return y
 
@@ -179,8 +187,13 @@ def _draw_said(canvas: Canvas, title: str, said: str, note: str = "", *, x: floa
     return _write(canvas, note, x=x, y=y, width=_HALF, size=7)
 
 
-def _limits(prediction: Prediction, *, shown: bool) -> Iterator[tuple[str, str, str]]:
+def _limits(
+    prediction: Prediction, *, shown: bool, card: ReportCard | None
+) -> Iterator[tuple[str, str, str]]:
     if shown:
+        verdict = map_verdict(prediction, card)
+        checks = f"{verdict.checks}." if verdict.checks else ""
+        yield "Can the map be trusted?", verdict.said, f"{verdict.because} {checks}".strip()
         yield from doubts(prediction)
     passed = "Looks like an axial CT slice of the trunk." if prediction.gate.passed else "Not taken for one."
     yield "Is it a chest CT slice?", passed, f"{distance_words(prediction)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pipeline.workspace import Workspace
 from tests import families
 from tests.dashboard import test_predict_page as base
 
-home, page, shown, _idle = base.home, base.page, base.shown, base._idle
+home, page, shown, saved, _idle = base.home, base.page, base.shown, base.saved, base._idle
 calm, words = base.calm, base.words
 
 
@@ -45,7 +46,7 @@ def wait(app: AppTest) -> AppTest:
     return app
 
 
-def test_the_card_follows_the_map_and_is_kept(busy: AppTest) -> None:
+def test_the_card_follows_the_map_and_is_kept(busy: AppTest, saved: dict[str, Any]) -> None:
     calm(wait(busy))
     said = words(busy)
     assert any(sentence in said for sentence in VERDICTS.values())
@@ -55,6 +56,9 @@ def test_the_card_follows_the_map_and_is_kept(busy: AppTest) -> None:
     assert len(evidence.cards) == 1
     calm(busy.run())
     assert evidence.task is None and len(evidence.cards) == 1, "what is known is not asked again"
+    card = evidence.finished_card((maps.DEFAULT, base.answer_of(busy)))
+    saved = json.loads(base.take(busy, saved, "json"))
+    assert card is not None and saved["map_report"]["because"] == card.because
     probe = evidence.probe
     other = next(name for name in families.CLASSES if name != base.answer_of(busy))
     busy.session_state[f"predict.class.{base.answer_of(busy)}"] = other

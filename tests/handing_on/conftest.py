@@ -10,6 +10,8 @@ import pytest
 from pipeline.data.index import build_index
 from pipeline.data.phantom.dicom_series import encode_dicom
 from pipeline.data.reading import read_slice
+from pipeline.explanation.checks import Check
+from pipeline.explanation.report_card import ReportCard, judged
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_slice
 from pipeline.inference.prediction import Prediction
@@ -17,6 +19,14 @@ from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
 from tests import families
 from tests.inference.conftest import as_grey, patient, write_png
+
+FINDING = "Hiding what the map marks changes the answer no more than hiding anything else."
+CARD: ReportCard = judged(
+    [
+        Check("deletion", "Deletion", "8 of 12", "bad", FINDING, "this slice", "good: 11 of 12"),
+        Check("lungs", "Heat inside the lungs", "71%", "good", "71% of it.", "this slice", "good: twice"),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

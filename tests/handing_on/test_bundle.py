@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.handing_on.bundle import bundle_bytes, class_maps, make_bundle, wr
 from pipeline.handing_on.bundle_reading import BundleError, read_bundle
 from pipeline.notice import NOTICE
 from tests import families
+from tests.handing_on.conftest import CARD
 
 Members = dict[str, bytes]
 
@@ -61,6 +63,18 @@ def test_the_record_says_what_the_answer_rests_on(run, ct):
     assert set(record["versions"]) >= {"hilum", "openvino", "numpy"}
     assert record["answer"]["conformal_set"] is None and record["gate"]["passed"] == ct.gate.passed
     assert set(record["answer"]["probabilities"]) == set(families.CLASSES)
+
+
+def test_what_the_maps_report_card_said_is_kept(run, grey, tmp_path):
+    accepted = replace(grey, status="ok", reason="")
+    checked = make_bundle(accepted, run, card=CARD, label="positive")
+    write_bundle(tmp_path / "a.zip", checked)
+    found = read_bundle(tmp_path / "a.zip").record.map
+    assert found.label == "positive" and found.report == CARD.to_json()
+    unchecked = make_bundle(accepted, run).record.map
+    assert unchecked.label == grey.label and unchecked.report is None
+    refused = make_bundle(replace(grey, status="rejected", reason="A cat."), run, card=CARD).record.map
+    assert refused.report["because"] == "The slice was refused: A cat."
 
 
 def test_pixels_go_along_only_where_they_are_asked_for_and_names_never(run, ct, dicom_file):

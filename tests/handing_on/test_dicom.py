@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import shutil
 import subprocess
@@ -15,9 +16,11 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 from pipeline.data.identity import read_identity
 from pipeline.handing_on.capture import patient_orientation
 from pipeline.handing_on.dicom import NoAnswerError, make_dicom
+from pipeline.handing_on.map_verdict import NOT_CHECKED
 from pipeline.handing_on.study import NoStudyError
 from pipeline.notice import NOTICE
 from tests import families
+from tests.handing_on.conftest import CARD
 
 MADE = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 IDENTIFIERS = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyDate")
@@ -66,6 +69,36 @@ def test_the_report_is_unverified_and_refers_to_the_picture(grey, run):
     assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == capture.SOPInstanceUID
     codes = {item.ConceptCodeSequence[0].CodeMeaning for item in found if item.ValueType == "CODE"}
     assert NOTICE in codes and grey.label in codes and "uncalibrated" in codes
+
+
+def test_the_report_says_what_the_maps_report_card_said(grey, run):
+    for card, verdict, told in (
+        (CARD, CARD.sentence, CARD.because),
+        (None, NOT_CHECKED, "was not found out"),
+    ):
+        _, report = opened(make_dicom(answered(grey), run, made=MADE, card=card))
+        found = list(items(report))
+        codes = {
+            item.ConceptNameCodeSequence[0].CodeMeaning: item.ConceptCodeSequence[0].CodeMeaning
+            for item in found
+            if item.ValueType == "CODE"
+        }
+        assert codes["Check of the map"] == verdict
+        assert told in " ".join(item.TextValue for item in found if item.ValueType == "TEXT")
+
+
+def test_a_class_in_another_script_is_kept(grey, run):
+    name = "肺炎"
+    engine = copy.copy(grey.engine)
+    classes = tuple(name if each == grey.label else each for each in engine.classes)
+    engine.facts = engine.facts.model_copy(update={"classes": classes})
+    scores = {name if key == grey.label else key: value for key, value in grey.probabilities.items()}
+    other = replace(answered(grey), engine=engine, label=name, probabilities=scores, logits=scores)
+    files = make_dicom(replace(other, model_label=name, little_lung=False), run, made=MADE)
+    _, report = opened(files)
+    assert name in {
+        item.ConceptCodeSequence[0].CodeMeaning for item in items(report) if item.ValueType == "CODE"
+    }
 
 
 def test_scores_are_measured_and_called_what_they_are(grey, run):

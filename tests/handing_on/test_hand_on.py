@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.commands.shared import UsageError
+from pipeline.handing_on.bundle_reading import read_bundle
 from pipeline.handing_on.hand_on import Wanted, hand_on
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +32,15 @@ def test_each_slice_has_a_line_and_its_files(home, png_file, dicom_file, tmp_pat
     assert names(tmp_path / "p") == ["Mustermann.pdf", "pCT3.pdf"]
     assert set(lines[0]["files"]) == {"bundle", "pdf", "png"} and not lines[1]["files"]
     assert Path(lines[0]["files"]["pdf"]).is_file() and "diagnosis" in lines[0]["notice"]
+
+
+def test_maps_are_checked_where_that_is_asked_for(home, png_file, tmp_path):
+    for check, report in ((False, None), (True, {"verdict", "sentence", "because", "checks"})):
+        wanted = Wanted(bundles=tmp_path, check_maps=check)
+        (line,) = hand_on(home, "small", [png_file], wanted)
+        found = read_bundle(Path(line["files"]["bundle"])).record.map
+        if line["status"] == "ok":
+            assert (found.report and set(found.report)) == report
 
 
 def test_identifiers_that_cannot_be_kept_leave_no_file_of_that_slice(home, png_file, dicom_file, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,19 @@ def test_from_the_given_file_and_from_its_own_pixels(home, run, ct, dicom_file, 
     assert reproduce(home, tmp_path / "ct.zip").slice_from == "the bundle"
     found = reproduce(home, tmp_path / "ct.zip", input=dicom_file)
     assert found.verdict == "identical" and found.slice_from == "the given file"
+
+
+def test_a_bundle_of_the_first_format_is_still_made_again(home, bundle, tmp_path):
+    with zipfile.ZipFile(bundle) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    record = json.loads(members["answer.json"])
+    del record["map"]
+    members["answer.json"] = json.dumps(record | {"format": 1}).encode()
+    with zipfile.ZipFile(tmp_path / "first.zip", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    found = reproduce(home, tmp_path / "first.zip")
+    assert found.verdict == "identical" and found.then.map is None
 
 
 def test_an_averaged_answer_is_averaged_again(home, run, grey, tmp_path):

@@ -15,10 +15,12 @@ from PIL import Image
 
 from pipeline.explanation.closed_form import closed_form_cam
 from pipeline.handing_on.canvas import A4, PictureCanvas
+from pipeline.handing_on.map_verdict import NOT_CHECKED
 from pipeline.handing_on.sheet import draw_sheet, sheet_pdf, sheet_png
 from pipeline.inference.calibrated import Basis, Calibration, ConformalSets, OperatingPoint
 from pipeline.notice import NOTICE
 from tests import families
+from tests.handing_on.conftest import CARD
 
 MADE = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 LONG = "organising pneumonia of unknown cause after an infection with an as yet unnamed virus"
@@ -151,7 +153,7 @@ def undecided(prediction):
     return many
 
 
-@pytest.mark.parametrize("kind", ["plain", "calibrated", "many", "undecided", "wide", "synthetic"])
+@pytest.mark.parametrize("kind", ["plain", "calibrated", "many", "undecided", "wide", "synthetic", "checked"])
 def test_nothing_leaves_the_page(kind, grey, ct, run):
     made = {"calibrated": calibrated, "many": many_classes, "undecided": undecided}
     prediction = made.get(kind, lambda each: each)(grey)
@@ -159,7 +161,7 @@ def test_nothing_leaves_the_page(kind, grey, ct, run):
         image = replace(grey.image, image=grey.image.image[180:300])
         prediction = replace(grey, image=image)
     run = replace(run, name="r" * 64, tags={"synthetic": "true"}) if kind == "synthetic" else run
-    page = drawn(prediction, run)
+    page = drawn(prediction, run, card=CARD if kind in ("checked", "undecided") else None)
     for text, left, right, y in page.texts:
         assert left >= 40 and right <= A4[0] - 40 and 40 <= y <= A4[1] - 30, text
 
@@ -175,6 +177,46 @@ def test_the_pdf_is_one_a4_page_whose_text_can_be_selected(grey, run, tmp_path):
         ["pdftotext", "-layout", str(tmp_path / "a.pdf"), "-"], capture_output=True, text=True, check=True
     )
     assert NOTICE in done.stdout and grey.engine.facts.sha256["model.bin"] in done.stdout
+
+
+def named(prediction, name):
+    """Return the answer as if its class were called otherwise."""
+    old = prediction.label
+
+    def renamed(values):
+        return {name if key == old else key: value for key, value in values.items()}
+
+    engine = copy.copy(prediction.engine)
+    classes = tuple(name if each == old else each for each in engine.classes)
+    engine.facts = engine.facts.model_copy(update={"classes": classes})
+    return replace(
+        prediction, engine=engine, label=name, model_label=name, little_lung=False,
+        probabilities=renamed(prediction.probabilities), logits=renamed(prediction.logits),
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext here")
+def test_a_class_in_any_script_stands_in_the_pdf_or_is_spelled(grey, run, tmp_path):
+    run = replace(run, name="Пневмония")
+    (tmp_path / "a.pdf").write_bytes(sheet_pdf(named(grey, "肺炎 ذ"), run, made=MADE))
+    done = subprocess.run(
+        ["pdftotext", "-layout", str(tmp_path / "a.pdf"), "-"], capture_output=True, text=True, check=True
+    )
+    text = "".join(done.stdout.split())
+    assert "肺炎" in text or "[U+80BA][U+708E]" in text
+    assert "Пневмония" in text or "[U+041F]" in text
+    assert "[U+0630]" in text, "unjoined letters in the wrong order are no word"
+
+
+def test_what_the_maps_report_card_said_stands_on_the_page(grey, run):
+    accepted = replace(grey, status="ok", reason="")
+    page = drawn(accepted, run)
+    assert "Can the map be trusted?" in page.words and NOT_CHECKED in page.words
+    page = drawn(accepted, run, card=CARD)
+    assert CARD.sentence in page.words and NOT_CHECKED not in page.words
+    assert "Heat inside the lungs 71% (passed)" in page.words and "(failed)" in page.words
+    refused = drawn(replace(grey, status="rejected", reason="A cat."), run, card=CARD, overridden=True)
+    assert "The slice was refused: A cat." in refused.words and "71%" not in refused.words
 
 
 def test_the_picture_is_the_same_page(grey, run):
