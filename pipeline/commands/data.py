@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Inputs, Json, Name, UsageError, answer, complain, job_of
+from pipeline.commands.shared import (
+    Inputs,
+    Json,
+    Name,
+    ReadAddress,
+    ReadWorkers,
+    UsageError,
+    answer,
+    chosen_cluster,
+    complain,
+    job_of,
+)
 
 app = typer.Typer()
 
@@ -38,13 +49,18 @@ def index(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of slices; never changed.")],
     name: Annotated[str, typer.Option(help="What to call the data set.")],
     labels: Annotated[Path | None, typer.Option(help="CSV: path,label[,patient_id,source,...]")] = None,
+    cluster: ReadAddress = None,
+    workers: ReadWorkers = None,
     as_json: Json = False,
 ) -> None:
     """Read a folder of slices into a data set; a second time reads only what changed."""
     from pipeline.data.index import build_index
 
+    where = chosen_cluster(cluster, workers, libraries=("ray",))
     with job_of(context, "index", title=f"Index {name}") as progress:
-        summary = build_index(context.obj, source, name=name, labels_csv=labels, progress=progress).to_json()
+        summary = build_index(
+            context.obj, source, name=name, labels_csv=labels, cluster=where, progress=progress
+        ).to_json()
     answer(summary, as_json, console.index_text)
 
 

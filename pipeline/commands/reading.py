@@ -5,12 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import console
-from pipeline.commands.shared import Inputs, Json, Run, UsageError, answer, job_of
+from pipeline.commands.shared import (
+    Inputs,
+    Json,
+    ReadAddress,
+    ReadWorkers,
+    Run,
+    UsageError,
+    answer,
+    chosen_cluster,
+    job_of,
+)
+
+if TYPE_CHECKING:
+    from pipeline.cluster.place import Cluster
 
 app = typer.Typer()
 
@@ -69,15 +82,20 @@ def predict(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted --out.")] = False,
     tta: Tta = 1,
     ensemble: Ensemble = None,
+    cluster: ReadAddress = None,
+    workers: ReadWorkers = None,
     as_json: Json = False,
 ) -> None:
     """Give the model's opinion of slices, one line a slice."""
     extras = heatmaps is not None or check_maps or tta != 1 or bool(ensemble)
     if (series or out is not None) and extras or (series and out is not None):
         raise UsageError("--series and --out stand alone, without what is done for each slice.")
+    where = chosen_cluster(cluster, workers, libraries=("ray",))
     if out is not None:
-        _predict_batch(context, run, inputs, out, resume=resume, as_json=as_json)
+        _predict_batch(context, run, inputs, out, resume=resume, cluster=where, as_json=as_json)
         return
+    if where is not None:
+        raise UsageError("--cluster is for many slices: say with --out which table to write.")
     from pipeline.inference.predict import predict_inputs
     from pipeline.inference.series import predict_series_inputs
 
@@ -102,12 +120,21 @@ def predict(
 
 
 def _predict_batch(
-    context: typer.Context, run: str, inputs: list[Path], out: Path, *, resume: bool, as_json: bool
+    context: typer.Context,
+    run: str,
+    inputs: list[Path],
+    out: Path,
+    *,
+    resume: bool,
+    cluster: Cluster | None,
+    as_json: bool,
 ) -> None:
     from pipeline.inference.batch import predict_batch
 
     with job_of(context, "batch", title=f"Predict {inputs[0].name} with {run}") as progress:
-        summary = predict_batch(context.obj, run, inputs, out, resume=resume, progress=progress)
+        summary = predict_batch(
+            context.obj, run, inputs, out, resume=resume, cluster=cluster, progress=progress
+        )
         progress(summary.rows, summary.rows, summary.text)
     answer(summary.to_json(), as_json, lambda _: summary.text)
 

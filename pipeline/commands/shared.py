@@ -39,6 +39,15 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Of --cluster: processes; default: one a GPU, else one a machine."),
 ]
+ReadAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster", metavar="ADDRESS", help="Spread it over a cluster: local, auto or Ray's HOST:PORT."
+    ),
+]
+ReadWorkers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Of --cluster: processes; default: one a core.")
+]
 
 
 class UsageError(HilumError):

@@ -8,11 +8,13 @@ left alone where nothing changed at all.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from pipeline.cluster.place import Cluster
+from pipeline.cluster.starting import connected
 from pipeline.data.datasets import (
     DatasetExistsError,
     DatasetInfo,
@@ -175,16 +177,19 @@ def _collect_rows(
     known = KnownRows.load(workspace, name, _journal(workspace, name))
     rows = RowTables()
     files, read = found.files, 0
-    while files:
-        kept, to_read = known.of_files(files)
-        rows.add_table(kept)
-        for file in files:
-            if file.problem is not None:
-                rows.add(file, [failed_row(file.problem)])
-        members = _read_files(workspace, source, name, to_read, rows, cluster, progress)
-        read += len(to_read) - len({member.archive for member in members})
-        files, documents = without_litter(members)
-        found.passed_over.extend(documents)
+    with ExitStack() as staying:
+        while files:
+            kept, to_read = known.of_files(files)
+            rows.add_table(kept)
+            for file in files:
+                if file.problem is not None:
+                    rows.add(file, [failed_row(file.problem)])
+            if to_read and cluster is not None:
+                staying.enter_context(connected(cluster))  # for archives' members too
+            members = _read_files(workspace, source, name, to_read, rows, cluster, progress)
+            read += len(to_read) - len({member.archive for member in members})
+            files, documents = without_litter(members)
+            found.passed_over.extend(documents)
     return rows.table(), read
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.parallel import members_of, work_through
+from pipeline.data.parallel import Through, members_of, work_through
 from pipeline.data.reading import is_picture
 from pipeline.data.scan import FoundFile, SourceError, scan_folder, without_litter
 from pipeline.data.series import head_first
@@ -50,19 +50,23 @@ class _Place:
     problem: SliceError | None = None
 
 
-def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
+def expand_inputs(inputs: Sequence[Path], *, through: Through = work_through) -> Iterator[list[InputSlice]]:
     """Yield the slices of each input, in their order.
 
     A folder and an archive stand for all slices below them, a file of several frames for each of them. Slices
     of one series (frames of one file, where the series is unknown) stand together, by `slice_location`, from
     the head down. What can't be read is in the list with its problem.
+
+    Args:
+        through: what asks the sandbox about files that are no pictures.
     """
     taken: set[str] = set()
     for path in inputs:
         if path.is_dir():
-            places, base = _folder_places(path), path
+            places, base = _folder_places(path, through), path
         else:
-            places, base = _places(path.parent, [FoundFile(path.name, _size(path))]), path.parent
+            places = _places(path.parent, [FoundFile(path.name, _size(path))], through)
+            base = path.parent
         stems = {file: _unused(file, taken) for file in dict.fromkeys(place.file.path for place in places)}
         yield [
             InputSlice(
@@ -77,17 +81,17 @@ def expand_inputs(inputs: Sequence[Path]) -> Iterator[list[InputSlice]]:
         ]
 
 
-def _folder_places(folder: Path) -> list[_Place]:
+def _folder_places(folder: Path, through: Through) -> list[_Place]:
     try:
         files = scan_folder(folder).files
     except SourceError as error:
         return [_Place(FoundFile(""), 0, None, None, SliceError("permission-denied", str(error)))]
     if not files:
         return [_Place(FoundFile(""), 0, None, None, SliceError("no-slices", "This folder holds no slices."))]
-    return _places(folder, files)
+    return _places(folder, files, through)
 
 
-def _places(base: Path, files: list[FoundFile]) -> list[_Place]:
+def _places(base: Path, files: list[FoundFile], through: Through) -> list[_Place]:
     """Return a place for every frame of the files and of the members of archives."""
     # Series are told apart by pseudonyms that hold for this call and tell nobody anything.
     request = {"verb": "outline", "key": secrets.token_hex(32)}
@@ -96,7 +100,7 @@ def _places(base: Path, files: list[FoundFile]) -> list[_Place]:
     pending = [file for file, place in looked if place is None]
     while pending:
         inside: list[FoundFile] = []
-        for file, answer, _ in work_through(base, pending, request=request):
+        for file, answer, _ in through(base.absolute(), pending, request=request):
             inside += members_of(file, answer.get("members", []))
             found += _frames(file, answer)
         slices, _ = without_litter(inside)

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.data.sandbox import TIMEOUT_SECONDS, WORKERS, Worker, WorkerDiedError, borrowed_worker
 from pipeline.data.scan import FoundFile
@@ -23,15 +23,24 @@ SECONDS_PER_MIB = 0.25  # large files hold many frames
 _CELL = FINGERPRINT_SIDE * FINGERPRINT_SIDE
 
 
+class Through(Protocol):
+    """What asks the sandbox about files, as `work_through` does, here or elsewhere."""
+
+    def __call__(
+        self, source: Path, files: Sequence[FoundFile], *, request: dict[str, Any]
+    ) -> Generator[Answered]:
+        """Yield each file's answer as they come."""
+
+
 def describe_files(
-    source: Path, files: Sequence[FoundFile], *, key: bytes | None, workers: int = WORKERS
+    source: Path, files: Sequence[FoundFile], *, key: bytes | None, through: Through | None = None
 ) -> Generator[Described]:
     """Yield each file with its rows, as they come (not in order), and an archive with its members instead.
 
     A file that hangs or crashes its worker is a row with the code `timeout` or `crashed`.
     """
     request = {"verb": "describe", "key": key.hex() if key else None}
-    working = work_through(source, files, request=request, workers=workers)
+    working = (through or work_through)(source, files, request=request)
     try:
         for file, answer, fingerprints in working:
             if "error" in answer:
@@ -47,7 +56,7 @@ def describe_files(
 def work_through(
     source: Path, files: Sequence[FoundFile], *, request: dict[str, Any], workers: int = WORKERS
 ) -> Generator[Answered]:
-    """Ask the sandbox about each file and yield its answers as they come (not in order).
+    """Ask the sandbox about each file and yield its answers as they come (in order only of one worker).
 
     Where a worker hangs or crashes, the answer is `{"error": [code, reason]}` and the others go on in a new
     worker. Closing the iterator ends the work.
@@ -90,11 +99,12 @@ class _Feeder(threading.Thread):
             with borrowed_worker() as worker:
                 while not self._stopping.is_set():
                     try:
-                        chunk = self._chunks.popleft()
+                        waiting = deque(self._chunks.popleft())
                     except IndexError:
                         return
-                    self._ask(worker, deque(chunk))
-                worker.close()  # it may still be busy with files that nobody waits for
+                    self._ask(worker, waiting)
+                    if waiting:
+                        worker.close()  # it may still be busy with files that nobody waits for
         except Exception as error:
             self._put(error)
 

@@ -42,11 +42,15 @@ class PendingAnswers:
 
 
 class EngineStream:
-    """One engine, compiled for throughput: as many slices at once as OpenVINO finds best."""
+    """One engine, compiled for throughput: as many slices at once as OpenVINO finds best.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        threads: how many it may take; by default one a core.
+    """
+
+    def __init__(self, engine: Engine, *, threads: int | None = None) -> None:
         self._engine = engine
-        self._queue = load_openvino().AsyncInferQueue(_compile(engine))
+        self._queue = load_openvino().AsyncInferQueue(_compile(engine, threads))
         self._queue.set_callback(_take)
 
     def send(self, images: Sequence[np.ndarray]) -> PendingAnswers:
@@ -68,11 +72,13 @@ def _take(request: Any, told: tuple[PendingAnswers, int]) -> None:
     pending.put(place, request.get_tensor("logits").data[0], request.get_tensor("features").data[0])
 
 
-def _compile(engine: Engine) -> Any:
+def _compile(engine: Engine, threads: int | None) -> Any:
     core = load_openvino().Core()
     network = core.read_model(engine.folder / "model.xml")
     facts = engine.facts
     network.reshape([1, facts.image_size, facts.image_size, facts.channels])
     # f32, as where slices are asked about one by one: the same slice has the same answer.
-    options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
     return core.compile_model(network, "CPU", options)

@@ -36,8 +36,8 @@ def run() -> list[dict[str, Any]]:
     """Return slices a second of the whole way, with the engine's own before and after it, and memory."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.open(Path(folder) / "workspace")
-        made = _run(workspace)
-        pictures = _write_slices(Path(folder) / "slices")
+        made = make_run(workspace)
+        pictures = write_slices(Path(folder) / "slices")
         engine = Engine.load(made)
         alone = [_engine_alone(engine, pictures)]
         memory = _Memory()
@@ -77,12 +77,13 @@ class _Memory:
                 self.rate = (done - self._since[1]) / (now - self._since[0])
 
 
-def _run(workspace: Workspace) -> RunInfo:
+def make_run(workspace: Workspace, *, size: int = SIZE) -> RunInfo:
+    """Make a finished run with random weights."""
     start_backend()
     from models import create_model
     from pipeline.inference.export import export_engine
 
-    model = create_model(ARCHITECTURE, num_classes=len(CLASSES), image_size=SIZE)
+    model = create_model(ARCHITECTURE, num_classes=len(CLASSES), image_size=size)
     store = RunStore(workspace)
     made = store.create("random", {}, {})
     export_engine(model, made.artifacts / "engine", class_names=CLASSES, recipe=PRESETS["hilum"])
@@ -90,8 +91,8 @@ def _run(workspace: Workspace) -> RunInfo:
     return made
 
 
-def _write_slices(folder: Path) -> list[np.ndarray]:
-    """Write SLICES files of a few phantoms' slices; return those slices as they are prepared."""
+def write_slices(folder: Path, *, count: int = SLICES) -> list[np.ndarray]:
+    """Write `count` files of a few phantoms' slices; return those slices as they are prepared."""
     folder.mkdir()
     greys = [
         display_grey(each.slice_hu, intensity="hu")
@@ -100,7 +101,7 @@ def _write_slices(folder: Path) -> list[np.ndarray]:
     ]
     for number, grey in enumerate(greys):
         cv2.imwrite(str(folder / f"{number:05d}.png"), grey)
-    for number in range(len(greys), SLICES):
+    for number in range(len(greys), count):
         shutil.copyfile(folder / f"{number % len(greys):05d}.png", folder / f"{number:05d}.png")
     return [preprocess_output(grey, intensity="grey", recipe=PRESETS["hilum"]) for grey in greys]
 

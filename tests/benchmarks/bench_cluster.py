@@ -1,4 +1,8 @@
-"""The same training by one worker and by two on one machine: rate, and how far their weights are apart."""
+"""A cluster on this machine, by one worker and by two: training, batch prediction and indexing.
+
+Of training also how far the weights are apart. A rate is that between the first answer and the last; what
+starting takes is a row of its own. Beside batch prediction and indexing stands the same without a cluster.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,28 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cluster.place import Cluster
+from pipeline.data.index import build_index, remove_dataset
+from pipeline.inference.batch import predict_batch
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training.checkpoint import FILE
 from pipeline.training.config import TrainConfig
 from pipeline.training.train import train
+from pipeline.workspace import Workspace
+from tests.benchmarks.bench_batch import make_run, write_slices
 from tests.training.small import open_discs
 
 CONFIG = TrainConfig(
     dataset="discs", image_size=96, batch_size=32, epochs=3, patience=0, balance="none", drop_path=0.0
 )
+SLICES, SIZE = 512, 224
 
 
 def run() -> list[dict[str, Any]]:
+    """Train, predict and index, each by one worker and by two."""
+    return _training() + _reading()
+
+
+def _training() -> list[dict[str, Any]]:
     """Train twice; the second worker has no cores of its own, so that what it costs shows."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = open_discs(Path(folder), patients=16, slices=6)
@@ -51,6 +65,64 @@ def run() -> list[dict[str, Any]]:
         {"figure": "  largest difference of a weight after three epochs", "value": apart, "unit": ""},
         {"figure": "  start and compilation, two workers", "value": seconds[1], "unit": "s"},
     ]
+
+
+def _reading() -> list[dict[str, Any]]:
+    """Predict a folder and index it: without a cluster, over one worker, over two."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        workspace, slices = Workspace.open(Path(folder) / "workspace"), Path(folder) / "slices"
+        made = make_run(workspace, size=SIZE)
+        write_slices(slices, count=SLICES)
+
+        def predict(cluster: Cluster | None, clock: _Clock) -> None:
+            predict_batch(
+                workspace, made, [slices], Path(folder) / "out.parquet", cluster=cluster, progress=clock
+            )
+
+        def index(cluster: Cluster | None, clock: _Clock) -> None:
+            build_index(workspace, slices, name="mine", cluster=cluster, progress=clock)
+            remove_dataset(workspace, "mine")
+
+        for what, work in ((f"predict, EfficientNetV2B0 at {SIZE}", predict), ("index", index)):
+            clocks = [_Clock() for _ in range(3)]
+            for cluster, clock in zip((None, Cluster("local", 1), Cluster("local", 2)), clocks, strict=True):
+                work(cluster, clock)
+            alone, one, two = clocks
+            name = f"cluster: {what}, {SLICES} PNG of 512 x 512"
+            rows += [
+                {"figure": f"{name}, one worker", "value": one.rate, "unit": "slices/s",
+                 "peer": f"without a cluster: {alone.rate:.1f}/s", "ratio": one.rate / alone.rate},
+                {"figure": "  the same, two workers", "value": two.rate, "unit": "slices/s",
+                 "peer": f"one worker: {one.rate:.1f}/s", "ratio": two.rate / one.rate},
+                {"figure": "  until the first answer, two workers", "value": two.start, "unit": "s",
+                 "peer": f"without a cluster: {alone.start:.1f} s"},
+            ]  # fmt: skip
+    return rows
+
+
+class _Clock:
+    """A progress that takes the time from the first answer to the last.
+
+    Attributes:
+        start: seconds until the first answer.
+        rate: slices a second from then on.
+    """
+
+    def __init__(self) -> None:
+        self.start = self.rate = 0.0
+        self._made = time.perf_counter()
+        self._first: tuple[float, int] | None = None
+        self._over = False
+
+    def __call__(self, done: int, total: int, message: str = "") -> None:
+        now = time.perf_counter()
+        if done and total == SLICES and not self._over:
+            self._over = done == total
+            if self._first is None:
+                self._first, self.start = (now, done), now - self._made
+            elif done > self._first[1]:
+                self.rate = (done - self._first[1]) / (now - self._first[0])
 
 
 def _rate(run: RunInfo) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from pipeline.inference import batch
+from pipeline.inference import batch, batch_here
 from pipeline.inference.batch import predict_batch
 from pipeline.inference.batch_file import BatchFileError
 from pipeline.inference.predict import predict_inputs
@@ -43,7 +43,7 @@ def home(tmp_path_factory) -> Workspace:
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(batch, "PART", 2)
-    monkeypatch.setattr(batch, "CHUNK", 2)
+    monkeypatch.setattr(batch_here, "CHUNK", 2)
 
 
 def assert_same_answers(table: pd.DataFrame, lines: list[dict]) -> None:
@@ -119,7 +119,7 @@ def test_a_part_of_files_that_changed_since_is_made_anew(home, folder, tmp_path,
 
 def test_processes_give_the_same_as_this_one(home, folder, tmp_path, monkeypatch):
     predict_batch(home, "small", [folder], tmp_path / "one.parquet")
-    monkeypatch.setattr(batch, "FEW", 0)
+    monkeypatch.setattr(batch_here, "FEW", 0)
     predict_batch(home, "small", [folder], tmp_path / "more.parquet", processes=1)
     one, more = pd.read_parquet(tmp_path / "one.parquet"), pd.read_parquet(tmp_path / "more.parquet")
     pd.testing.assert_frame_equal(one, more, atol=1e-5)
