@@ -22,13 +22,19 @@ PAGES = (
 )
 
 widgets.set_up_page()
-page = st.navigation(
-    [
-        st.Page(VIEWS / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "explore")
-        for name, title, icon in PAGES
-    ],
-    position="top",
+explore, *others = (
+    st.Page(VIEWS / f"{name}.py", title=title, icon=icon, url_path=name if at else "home", default=not at)
+    for at, (name, title, icon) in enumerate(PAGES)
 )
+
+
+def go_to_explore() -> None:
+    """Lead from /explore to the first page, which is served at / alone; a link's choices come along."""
+    st.switch_page(explore, query_params=st.query_params.to_dict())
+
+
+typed = st.Page(go_to_explore, title="Explore", url_path="explore", visibility="hidden")
+page = st.navigation([explore, *others, typed], position="top")
 # Before the page: a page that ends early with st.stop() ends the whole script.
 with widgets.guarded():
     widgets.status_bar()

@@ -25,7 +25,8 @@ class AddingError(HilumError):
 
 def draw_controls(dataset: DatasetInfo | None) -> None:
     """Draw the buttons beside the picker: add data, and what can be done with the data set shown."""
-    if st.button("Add data", key="add-data", icon=":material/create_new_folder:"):
+    pressed = st.button("Add data", key="add-data", icon=":material/create_new_folder:")
+    if st.session_state.pop("explore.add", False) or pressed:  # the first by another page's empty state
         _add_dialog()
     if dataset is not None:
         with st.popover("", icon=":material/more_vert:", help="About this data set"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from dashboard import loaders
@@ -9,52 +11,80 @@ from dashboard.widgets.parts import empty_state
 from pipeline.jobs import Job, JobStore
 
 _BRINGING = ("demo", "index")  # the kinds of job that end with a data set
+_DEMO, _OWN, _TRAIN = "Build the demo", "Add your own slices", "Train one"
 
 
 def no_dataset() -> None:
-    """Draw the empty state of a workspace without data: build the demo, or index a folder of one's own.
+    """Draw the empty state of a workspace without data: build the demo, or add a folder of one's own.
 
     While a job brings data, its progress is shown, and the page draws itself when the data is there.
     """
-    if _active():
-        _progress()
+    if _active(*_BRINGING):
+        _progress(*_BRINGING)
         return
     pressed = empty_state(
         "No data set yet",
-        "Build the demo (synthetic patients, about a minute), or index a folder of your own slices: one "
-        "folder a class, PNG, JPEG, TIFF, BMP, DICOM, NIfTI or ZIP. Files are read where they lie and never "
-        "changed.",
-        action="Build the demo data set",
+        "Build the demo (synthetic patients and a small model, one to three minutes), or add a folder of "
+        "your own slices: one folder a class, PNG, JPEG, TIFF, BMP, DICOM, NIfTI or ZIP. Files are read "
+        "where they lie and never changed.",
+        action=_DEMO,
+        other=_OWN,
         command="python -m pipeline index FOLDER --name NAME",
         key="no-dataset",
     )
-    if pressed:
-        JobStore(loaders.workspace()).submit("demo", ["demo"], "Demo data set")
-        st.rerun()
+    _act(pressed)
 
 
 def no_run() -> None:
-    """Draw the empty state of a workspace without a trained model."""
-    empty_state(
+    """Draw the empty state of a workspace without a trained model: train one, or build the demo."""
+    if _active("demo"):
+        _progress("demo")
+        return
+    names = {info.name for info in loaders.datasets()}
+    if _active("train"):
+        text = "A training is under way; its model is here once it has ended. Train shows how far it is."
+    else:
+        text = (
+            "Train one on the Train page, or build the demo, which brings a small model trained on synthetic "
+            "patients."
+        )
+    offers = [_TRAIN] * bool(names) + [_DEMO] * ("demo" not in names) + [_OWN] * (not names)
+    pressed = empty_state(
         "No model yet",
-        "Train one on the Train page, or build the demo, which brings a small model trained on synthetic "
-        "patients.",
+        text,
+        action=offers[0],
+        other=offers[1] if len(offers) > 1 else "",
         command="python -m pipeline demo",
         key="no-run",
     )
+    _act(pressed)
 
 
-def _active() -> list[Job]:
-    return [job for job in loaders.jobs() if job.active and job.kind in _BRINGING]
+def _act(pressed: str) -> None:
+    """Do what a button of an empty state says."""
+    if pressed == _DEMO:
+        JobStore(loaders.workspace()).submit("demo", ["demo"], "Demo")
+        st.rerun()
+    if pressed == _OWN:
+        st.session_state["explore.add"] = True  # Explore opens its dialog
+        st.switch_page("views/explore.py")
+    if pressed == _TRAIN:
+        st.switch_page("views/train.py")
+
+
+def _active(*kinds: str) -> list[Job]:
+    return [job for job in loaders.jobs() if job.active and job.kind in kinds]
 
 
 @st.fragment(run_every=1.0)
-def _progress() -> None:
-    active = _active()
+def _progress(*kinds: str) -> None:
+    active = _active(*kinds)
     if not active:
         st.rerun()
     job = active[0]
-    empty_state(
-        "Data is on its way", f"{job.title or job.kind}: {job.message or job.status}", key="on-its-way"
-    )
-    st.progress(job.fraction)
+    with st.container(key="h-empty-progress"):
+        title, said = job.title or job.kind, job.message or job.status
+        st.html(
+            f'<div class="h-empty"><h2>Data is on its way</h2><p>{html.escape(f"{title}: {said}")}</p></div>'
+        )
+        st.progress(job.fraction)

@@ -48,7 +48,8 @@ def page_header(title: str, question: str) -> DeltaGenerator:
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page-header"):
         st.html(
-            f'<div class="h-header"><h1>{html.escape(title)}</h1><p>{html.escape(question)}</p></div>',
+            f'<div class="h-header"><h1>{html.escape(title)}</h1>'
+            f'<p title="{html.escape(question)}">{html.escape(question)}</p></div>',
             width="stretch",
         )
         return st.container(

@@ -120,17 +120,27 @@ def callout(text: str, *, tone: Tone = "neutral", title: str = "") -> None:
     st.html(f'<div class="h-callout" data-tone="{tone}">{head}<span>{html.escape(text)}</span></div>')
 
 
-def empty_state(title: str, text: str, *, command: str = "", action: str = "", key: str = "empty") -> bool:
-    """Say what is missing here and how to get it; return whether the `action` button was pressed.
+def empty_state(
+    title: str, text: str, *, command: str = "", action: str = "", other: str = "", key: str = "empty"
+) -> str:
+    """Say what is missing here and how to get it; return which button was pressed, "" where none.
 
-    `command` is a shell command to copy.
+    Args:
+        command: a shell command to copy.
+        action: what the main button says.
+        other: what a second, quieter button says.
     """
+    pressed = ""
     with st.container(border=True, key=f"h-empty-{key}", horizontal_alignment="center", gap="small"):
         st.html(
             f'<div class="h-empty"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p></div>',
             width="stretch",
         )
-        pressed = bool(action) and st.button(action, type="primary", key=f"{key}-action")
+        with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+            if action and st.button(action, type="primary", key=f"{key}-action"):
+                pressed = action
+            if other and st.button(other, key=f"{key}-other"):
+                pressed = other
         if command:
             st.code(command, language="bash", width=620)
     return pressed

@@ -43,6 +43,16 @@ def test_every_page_opens_with_its_question_and_the_notice(page: Page, address: 
         expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
+def test_explore_typed_into_the_address_is_the_first_page(page: Page, address: str) -> None:
+    page.goto(f"{address}/explore?dataset=wards")
+    expect(page.locator(".h-header h1")).to_have_text("Explore")
+    expect(page).to_have_url(f"{address}/?dataset=wards")
+    expect(page.get_by_test_id("stTopNavLink").filter(has_text="Explore")).to_have_attribute(
+        "aria-current", "page"
+    )
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
 def test_the_first_visit_is_dark_and_a_choice_of_light_holds_on_every_page(
     chromium: Browser, address: str
 ) -> None:

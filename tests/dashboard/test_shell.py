@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.widgets import NOTICE
 from pipeline.workspace import Workspace
-from tests.dashboard.conftest import html_of
+from tests.dashboard.conftest import html_of, widget
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 PAGES = ["explore", "preprocess", "train", "evaluate", "predict", "review"]
@@ -32,6 +32,24 @@ def test_an_empty_workspace_gets_a_way_out_on_every_page(app: AppTest, name: str
     assert not app.error
     assert NOTICE in html_of(app)
     assert "h-empty" in html_of(app), "a page without data says how to bring some"
+
+
+def test_an_empty_page_leads_to_adding_slices(app: AppTest) -> None:
+    app.run()
+    app.switch_page("views/train.py").run()
+    widget(app, "button", "no-dataset-other").click().run()
+    assert not app.exception
+    assert "What is in this data" in html_of(app)
+    assert widget(app, "text_input", "add.folder").label == "Folder"
+
+
+def test_a_page_without_a_model_leads_to_training(small: Workspace) -> None:
+    app = AppTest.from_file(str(APP), default_timeout=30).run()
+    app.switch_page("views/review.py").run()
+    assert "No model yet" in html_of(app)
+    widget(app, "button", "no-run-action").click().run()
+    assert not app.exception
+    assert "How does a classifier learn" in html_of(app)
 
 
 def test_a_workspace_that_cannot_be_made_is_one_sentence(
