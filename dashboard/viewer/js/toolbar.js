@@ -153,12 +153,12 @@ class Toolbar {
     this.controls.push(() => {
       input.value = read();
       value.textContent = format(read());
+      wrap.title = `${label} ${value.textContent}`;
       const share = (Number(input.value) - Number(input.min)) / (Number(input.max) - Number(input.min));
       input.style.setProperty("--share", `${100 * share}%`);
     });
     const name = element("span", "name", label);
     name.dataset.initial = label[0];
-    wrap.title = label;
     wrap.append(name, input, value);
     return wrap;
   }
