@@ -26,7 +26,7 @@ def draw_filters(dataset: str) -> Filters:
         sorts = [PATH, *load_overview.statistics(dataset)]
         _forget_if_gone("explore.sort", sorts)
         sort = st.selectbox("Sort by", sorts, key="explore.sort", width=152)
-        descending = st.toggle("Down", key="explore.descending", help="The greatest first.")
+        descending = st.toggle("Descending", key="explore.descending", help="The greatest first.")
         with st.popover("More filters", icon=":material/filter_list:", key="explore.more"):
             values = _draw_choices(dataset)
             finding, ids = _draw_finding(dataset)

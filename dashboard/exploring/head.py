@@ -26,6 +26,7 @@ def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -
     """Draw slices, patients, classes, unreadable files, copies and findings as tiles."""
     from pipeline.data.table import OK
 
+    auditing = audit is None and any(job.active and dataset in job.argv for job in loaders.jobs("audit"))
     columns = ["label", "patient_id", "cluster", "copies", "width", "height"]  # of a million rows, not all
     readable = index.loc[(index["status"] == OK).to_numpy(bool), columns]
     with st.container(key="explore-tiles"):
@@ -36,10 +37,10 @@ def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -
                 _classes(readable),
                 _unreadable(index),
                 _copies(readable),
-                _findings(audit),
+                _findings(audit, auditing=auditing),
             ]
         )
-        if audit is None:
+        if audit is None and not auditing:
             st.button(
                 "Audit now", key="explore-audit", type="tertiary", on_click=_start_audit, args=[dataset]
             )
@@ -123,11 +124,10 @@ def _copies(readable: pd.DataFrame) -> Tile:
     )
 
 
-def _findings(audit: AuditReport | None) -> Tile:
+def _findings(audit: AuditReport | None, *, auditing: bool) -> Tile:
     if audit is None:
-        return Tile(
-            "Findings", "-", "not audited yet", help="The audit looks for what is wrong with this data."
-        )
+        said = "the audit is under way" if auditing else "not audited yet"
+        return Tile("Findings", "-", said, help="The audit looks for what is wrong with this data.")
     bad = sum(finding.severity == "bad" for finding in audit.findings)
     warn = sum(finding.severity == "warn" for finding in audit.findings)
     tone: Tone = "bad" if bad else "warn" if warn else "good"

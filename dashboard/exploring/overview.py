@@ -72,10 +72,10 @@ def draw_overview(dataset: str) -> None:
     left, middle, right = st.columns(3, gap="small")
     with left, widgets.panel("Classes", _balance_text(counts), key="explore-balance"):
         _chart(dataset, "balance", lambda: balance_figure(counts))
-    with middle, widgets.panel("Average slice", "small: where slices differ", key="explore-means"):
+    with middle, widgets.panel("Average slice", "below it: where slices differ", key="explore-means"):
         means = st.empty()
         means.html('<div class="h-means"></div>')
-    with right, widgets.panel("Brightness", "median, middle half; dotted: all classes", key="explore-grey"):
+    with right, widgets.panel("Brightness", "median and middle half; dotted: all", key="explore-grey"):
         _chart(dataset, "grey", lambda: intensity_figure(load_overview.intensity(dataset), labels))
     _draw_row([(8, lambda: _patients(dataset, labels)), (5, lambda: _lungs(dataset, labels))])
     sections: list[Section] = [(1, lambda: _files(dataset, readable, labels))]
@@ -144,7 +144,9 @@ def _patients(dataset: str, labels: list[str]) -> None:
         return
     matrix, together = matrix_of(counts)
     several = int(((counts > 0).sum(axis=1) > 1).sum())
-    words = f"{len(counts):,} columns; strength: slices; {several:,} in several classes"
+    words = (
+        f"a column a patient, the stronger the more slices; {several:,} of {len(counts):,} in several classes"
+    )
     if together > 1:
         words += f"; {together} neighbours drawn together"
     with widgets.panel("Patients by class", words, key="explore-patients"):
@@ -156,7 +158,7 @@ def _lungs(dataset: str, labels: list[str]) -> None:
     words = "" if profile.missing else f"{profile.stacks:,} stacks, {profile.slices:,} slices; middle half"
     with widgets.panel("Lung along the body", words, key="explore-lungs"):
         if profile.missing:
-            widgets.callout(profile.missing, title="Not to be seen yet")
+            widgets.callout(profile.missing, title="Not measured yet")
         else:
             _chart(dataset, "lungs", lambda: lungs_figure(profile, labels))
 
@@ -172,7 +174,11 @@ def _files(dataset: str, readable: pd.DataFrame, labels: list[str]) -> None:
 def _sources(dataset: str, labels: list[str]) -> None:
     counts = load_overview.counts(dataset, "source")
     alone = int(((counts > 0).sum(axis=1) == 1).sum())
-    words = f"{alone} of {len(counts)} hold one class only" if alone and len(labels) > 1 else f"{len(counts)}"
+    words = (
+        f"{alone} of {len(counts)} hold one class only"
+        if alone and len(labels) > 1
+        else f"{len(counts)} sources"
+    )
     with widgets.panel("Sources by class", words, key="explore-sources"):
         _bars(dataset, "sources", lambda: counts, labels)
 
@@ -202,8 +208,8 @@ def _dimensions(dataset: str, readable: pd.DataFrame, labels: list[str]) -> None
                 [colors[label] for label in labels],
                 [(label, colors[label]) for label in labels],
                 sizes=3 + 14 * np.sqrt(sizes["slices"] / sizes["slices"].max()),
-                x_title="Width",
-                y_title="Height",
+                x_title="Width (pixels)",
+                y_title="Height (pixels)",
             ),
             key="explore-sizes-scatter",
             height=HEIGHT,
@@ -254,4 +260,4 @@ def _channels_text(readable: pd.DataFrame) -> str:
     if not several.any():
         return "one channel each"
     equal = readable.loc[several, "channels_equal"].mean()
-    return f"{int(several.sum()):,} have several channels, {equal:.0%} of them equal ones"
+    return f"{int(several.sum()):,} have several channels, all alike in {equal:.0%} of them"

@@ -75,7 +75,7 @@ def _draw_new(dataset: str) -> None:
     left, middle, right = st.columns(3)
     parts = left.number_input("Folds", 0, 20, 0, key="split.folds", help="0 or 1: one validation part.")
     seed = middle.number_input("Seed", 0, 10_000, 0, key="split.seed")
-    name = right.text_input("Name", key="split.name", placeholder="made up")
+    name = right.text_input("Name", key="split.name", placeholder="chosen for you")
     choice |= {"folds": int(parts) if parts > 1 else None, "seed": int(seed)}
     table, notes = preview_split(dataset, **choice)
     _draw_table(table, tuple(notes), key="new")
