@@ -6,6 +6,7 @@ import html
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import loaders, widgets
 from dashboard.charts import class_colors
@@ -13,7 +14,14 @@ from dashboard.prediction.averaging import draw_averaging
 from dashboard.prediction.source import Asked
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
-from pipeline.inference.wording import answer_words, distance_words, doubts, score_notes, shown_labels
+from pipeline.inference.wording import (
+    answer_words,
+    distance_words,
+    doubts,
+    nearness_words,
+    score_notes,
+    shown_labels,
+)
 from pipeline.runs import RunInfo
 
 Tone = Literal["neutral", "good", "warn", "bad"]
@@ -49,8 +57,12 @@ def is_overridden(asked: Asked) -> bool:
     return asked.prediction.status != "ok" and is_shown(asked)
 
 
-def draw_opinion(run: RunInfo, asked: Asked) -> None:
-    """Draw the verdict of the gate, the scores, and whether the model has seen the slice."""
+def draw_opinion(run: RunInfo, asked: Asked) -> DeltaGenerator:
+    """Draw the verdict of the gate, the scores, and whether the model has seen the slice.
+
+    Returns:
+        The row for what can be done with the answer.
+    """
     prediction = asked.prediction
     with widgets.panel(key="predict-opinion"):
         _gate(run, asked)
@@ -63,8 +75,12 @@ def draw_opinion(run: RunInfo, asked: Asked) -> None:
                 tone=SEEN_TONES[prediction.seen],
                 title=SEEN_TITLES[prediction.seen],
             )
-            draw_averaging(run, prediction.averaging)
+        acts = st.container(horizontal=True, vertical_alignment="center", gap="small")
+        if is_shown(asked):
+            with acts:
+                draw_averaging(run, prediction.averaging)
         widgets.research_notice()
+    return acts
 
 
 def _gate(run: RunInfo, asked: Asked) -> None:
@@ -73,8 +89,8 @@ def _gate(run: RunInfo, asked: Asked) -> None:
     if prediction.status == "ok":
         st.html(
             '<div class="p-gate">Looks like an axial CT slice of the trunk</div>'
-            f'<div class="p-gate" data-known="{str(prediction.distance is not None).lower()}">'
-            f"{html.escape(distance_words(prediction))}</div>"
+            f'<div class="p-gate" data-known="{str(prediction.distance is not None).lower()}" '
+            f'title="{html.escape(distance_words(prediction))}">{html.escape(nearness_words(prediction))}</div>'
         )
         return
     foreign = not prediction.gate.passed

@@ -75,8 +75,7 @@ def _say_slice(row: dict[str, Any], labels: list[str]) -> None:
     kind = "HU" if row["intensity"] == "hu" else f"{row['bit_depth']:.0f}-bit grey"
     badge = widgets.class_badge(str(row["label"]), labels) if row["label"] in labels else ""
     st.html(
-        f'<div title="{html.escape(path)}" style="display:flex;gap:10px;align-items:center;font-size:12px;'
-        f'overflow:hidden;white-space:nowrap">{badge}<span style="color:var(--h-muted);overflow:hidden;'
-        f'text-overflow:ellipsis">{html.escape(path.rsplit("/", 1)[-1])} · {size} · {kind}</span></div>',
+        f'<div class="h-slice" title="{html.escape(path)} · {size} · {kind}">{badge}'
+        f"<span>{html.escape(path.rsplit('/', 1)[-1])} · {size} · {kind}</span></div>",
         width=250,
     )

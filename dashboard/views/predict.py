@@ -23,7 +23,7 @@ if run is None:
     st.stop()
 
 st.html(Path(prediction.__file__).with_name("style.css"))
-row = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="predict-source")
+row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="predict-source")
 name = dataset.name if dataset is not None else None
 with row:
     kind = draw_kind()
@@ -40,8 +40,8 @@ with picture, widgets.guarded("The maps could not be drawn."):
     if shown is not None:
         draw_report_card(run, asked, shown, below)
 with side:
-    draw_opinion(run, asked)
-    with widgets.guarded("The answer could not be prepared for saving."):
+    acts = draw_opinion(run, asked)
+    with acts, widgets.guarded("The answer could not be prepared for saving."):
         draw_saving(run, asked, shown)
 if is_shown(asked):
     with widgets.guarded("The similar slices could not be shown."):

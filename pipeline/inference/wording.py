@@ -20,6 +20,14 @@ def distance_words(prediction: Prediction) -> str:
     return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
 
 
+def nearness_words(prediction: Prediction) -> str:
+    """Say in short what `distance_words` says, of a slice that keeps the limit."""
+    reference = prediction.engine.reference
+    if reference is None or prediction.distance is None:
+        return distance_words(prediction)
+    return f"Near its training slices: distance {prediction.distance:.1f}, limit {reference.threshold:.1f}"
+
+
 def answer_words(prediction: Prediction) -> str:
     """Return the class that is answered; with little lung in view no disease's."""
     unsaid = prediction.little_lung and prediction.label != NON_INFORMATIVE
