@@ -19,8 +19,12 @@ from pipeline.review.readings import export_csv, export_json
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
 
-SHOWN = ("reader", "blind_label", "blind_seconds", "model_label", "final_label", "changed", "agreed", "note",
-         "final_seconds", "corrections", "first_read_at")  # fmt: skip
+SHOWN = {
+    "reader": "Reader", "blind_label": "First label", "blind_seconds": "First, s", "model_label": "Model",
+    "final_label": "Final label", "final_seconds": "Final, s", "changed": "Changed",
+    "agreed": "As the model", "note": "Note", "corrections": "Corrections", "first_read_at": "Read, UTC",
+}  # fmt: skip
+MOST_ROWS = 15  # in view without scrolling
 
 
 def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
@@ -65,27 +69,37 @@ def draw_readings(run: RunInfo) -> None:
     chain = read.store().verify_chain()
     if chain.intact:
         widgets.callout(
-            f"{chain.rows:,} rows, each chained to the one before; the last one is {chain.head[:12]}.",
+            f"{chain.rows:,} entries, each sealed together with the one before. The newest seal is "
+            f"{chain.head[:12]}: with it written down, it shows later if any was taken away.",
             tone="good",
             title="Nothing was changed",
         )
     else:
         widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
+    synthetic = read.is_synthetic(run)
     with st.container(horizontal=True):
         st.download_button(
-            "CSV", export_csv(readings), file_name=f"readings-{run.name}.csv", mime="text/csv",
+            "CSV", export_csv(readings, synthetic=synthetic),
+            file_name=f"readings-{run.name}.csv", mime="text/csv",
             icon=":material/download:", on_click="ignore", key="review.csv",
         )  # fmt: skip
         st.download_button(
-            "JSON with audit", export_json(read.store(), readings), mime="application/json",
-            file_name=f"readings-{run.name}.json", icon=":material/download:", on_click="ignore",
-            key="review.json",
+            "JSON with audit", export_json(read.store(), readings, synthetic=synthetic),
+            file_name=f"readings-{run.name}.json", mime="application/json", icon=":material/download:",
+            on_click="ignore", key="review.json",
         )  # fmt: skip
     if len(readings):
-        newest = readings.iloc[::-1][list(SHOWN)]
-        newest = newest.rename(columns=lambda name: str(name).replace("_", " "))
-        with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
-            st.dataframe(newest, hide_index=True, height=min(600, 38 + 35 * len(newest)))
+        _draw_table(readings.iloc[::-1][list(SHOWN)])
+
+
+def _draw_table(newest: pd.DataFrame) -> None:
+    """Draw readings as a table, in words and with one decimal of a second."""
+    seconds = {name: newest[name].astype(float).round(1) for name in ("blind_seconds", "final_seconds")}
+    texts = {name: newest[name].fillna("") for name in ("model_label", "final_label", "note")}
+    moments = newest["first_read_at"].str.slice(0, 16).str.replace("T", " ")
+    shown = newest.assign(**seconds, **texts, first_read_at=moments).rename(columns=SHOWN)
+    with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
+        st.dataframe(shown, hide_index=True, height="content" if len(shown) <= MOST_ROWS else 560)
 
 
 def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:

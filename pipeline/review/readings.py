@@ -48,8 +48,8 @@ def load_readings(
     return pd.DataFrame(found, columns=list(COLUMNS), dtype=object)
 
 
-def export_csv(readings: pd.DataFrame) -> str:
-    """Return the readings as CSV text, with the notice in a last column.
+def export_csv(readings: pd.DataFrame, *, synthetic: bool = False) -> str:
+    """Return the readings as CSV text, with the notice in a last column; of `synthetic` slices it says so.
 
     Texts that a spreadsheet would take for a formula get an apostrophe before them.
     """
@@ -59,22 +59,29 @@ def export_csv(readings: pd.DataFrame) -> str:
             f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
             for value in safe[column]
         ]
-    return str(safe.assign(notice=NOTICE).to_csv(index=False, lineterminator="\n"))
+    return str(safe.assign(notice=_notice(synthetic)).to_csv(index=False, lineterminator="\n"))
 
 
-def export_json(store: ReviewStore, readings: pd.DataFrame) -> str:
-    """Return the readings as JSON text, with the head of the audit's chain: later it shows if any is gone."""
+def export_json(store: ReviewStore, readings: pd.DataFrame, *, synthetic: bool = False) -> str:
+    """Return the readings as JSON text, with the head of the audit's chain: later it shows if any is gone.
+
+    Of `synthetic` slices its notice says so.
+    """
     chain = store.verify_chain()
     records = [
         {key: json.loads(value) if key == "model_scores" and value else value for key, value in row.items()}
         for row in readings.astype(object).where(readings.notna(), None).to_dict(orient="records")
     ]
     document = {
-        "notice": NOTICE,
+        "notice": _notice(synthetic),
         "audit": {"rows": chain.rows, "head": chain.head, "intact": chain.intact, "problem": chain.problem},
         "readings": records,
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _notice(synthetic: bool) -> str:
+    return f"{NOTICE}; synthetic task, not COVID-19" if synthetic else NOTICE
 
 
 def _reading(

@@ -27,6 +27,14 @@ def test_csv_has_every_reading_and_the_notice(store):
     assert set(table["notice"]) == {"Research use only - not for diagnosis"}
 
 
+def test_exports_of_synthetic_slices_say_so(store):
+    whole(store, "s1")
+    readings = load_readings(store)
+    table = pd.read_csv(io.StringIO(export_csv(readings, synthetic=True)))
+    said = {*table["notice"], json.loads(export_json(store, readings, synthetic=True))["notice"]}
+    assert said == {"Research use only - not for diagnosis; synthetic task, not COVID-19"}
+
+
 def test_no_export_of_nothing_fails(store):
     assert export_csv(load_readings(store)).count("\n") == 1
     assert json.loads(export_json(store, load_readings(store)))["readings"] == []
