@@ -53,7 +53,7 @@ def draw_cost(config: TrainConfig) -> None:
     cost = cost_of(config)
     found = cost.estimate
     st.caption(
-        f"about **{found.memory / 2**30:.1f} GiB** of {found.available / 2**30:.1f} GiB free · about "
+        f"about **{found.memory / 2**30:.1f}** of {found.available / 2**30:.1f} GiB free · "
         f"**{duration(found.seconds)}** · {found.parameters / 1e6:.1f} M parameters",
         help="Estimates. The time is that of all epochs, from the speed of "
         f"{'earlier runs here' if found.measured else 'a reference machine with two cores'}: an epoch at the "

@@ -43,6 +43,7 @@ def draw_form(dataset: DatasetInfo) -> None:
         _draw_further(dataset.name, controls, config)
         with st.container(key="train-foot", gap="small"):
             _draw_launch(config, problems)
+        session.keep_in_address(dataset.name)
 
 
 def fill_form(run: RunInfo) -> str:

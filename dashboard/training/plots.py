@@ -34,7 +34,7 @@ def read_curves(runs: Sequence[RunInfo]) -> list[RunCurves]:
 def draw_curves(curves: Sequence[RunCurves]) -> None:
     """Draw the loss and, beside it, what was chosen."""
     several = len(curves) > 1
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         second = st.segmented_control(
             "Beside the loss", list(METRICS), default="auc", format_func=METRICS.__getitem__,
             key="train.second", persist_state="session", required=True,

@@ -6,6 +6,7 @@ beside it. What sets many at once (a preset, an offer, a clone) can be undone.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,9 @@ from pipeline.training.presets import PRESETS
 
 NO_PRESET = "none"  # the plain defaults of a configuration
 _STEPS_BACK = 20
+_ADDRESS = (
+    "settings"  # of the address: what differs from the preset outlives a reload, and a link hands it on
+)
 _NOT_SET_HERE = {"dataset", "weights_sha256", "planned_epochs", "extensions"}
 _NOT_OF_PRESETS = (
     "split", "fold", "classes", "seed", "threads", "deterministic", "tensorboard", "name",
@@ -39,8 +43,44 @@ def begin() -> None:
     """Give every setting that has no value yet its first one: those of the preset for this machine."""
     if "train.base" not in st.session_state:
         st.session_state["train.base"] = planning.first_preset()
+        _take_from_address()
     for field, value in flat(preset_config(st.session_state["train.base"])).items():
         st.session_state.setdefault(key(field), value)
+
+
+def keep_in_address(dataset: str) -> None:
+    """Write the preset and what differs from it into the address, where a first visit would get others."""
+    base = st.session_state["train.base"]
+    newest = next(iter(load.split_names(dataset)), None)
+    began = flat(preset_config(base)) | {"from_run": None, "file": None, "split": newest}
+    told = {field: get(field) for field, value in began.items() if field != "preset" and get(field) != value}
+    if not told and base == planning.first_preset():
+        st.query_params.pop(_ADDRESS, None)
+        return
+    st.query_params[_ADDRESS] = json.dumps({"preset": base} | told, separators=(",", ":"))
+
+
+def _take_from_address() -> None:
+    """Set what the address carries; of one that is damaged or made up nothing is taken."""
+    if _ADDRESS not in st.query_params:
+        return
+    try:
+        told = json.loads(st.query_params[_ADDRESS])
+        base = told.pop("preset")
+        began = flat(preset_config(base)) | {"from_run": "", "file": ""}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    if all(field in began and _is_alike(value, began[field]) for field, value in told.items()):
+        _put(told | {"preset": base})
+
+
+def _is_alike(value: Any, other: Any) -> bool:
+    """Return whether a value is of another one's kind, as far as a widget minds."""
+    if isinstance(value, bool) or isinstance(other, bool):
+        return isinstance(value, bool) and isinstance(other, bool)
+    if isinstance(other, int | float):
+        return isinstance(value, int | float)
+    return other is None or isinstance(value, type(other))
 
 
 def preset_config(name: str) -> TrainConfig:

@@ -96,6 +96,32 @@ def test_values_survive_another_page(small):
     assert (config.epochs, config.augment.noise, config.name) == (77, 0.05, "mine")
 
 
+def test_values_survive_a_reload_and_a_damaged_address_is_no_harm(small):
+    app = page()
+    assert "settings" not in app.query_params, "what a first visit gets needs no telling"
+    app.selectbox(key="train.preset").set_value("from-scratch").run()
+    app.number_input(key="train.epochs").set_value(77)
+    app.slider(key="train.augment.noise").set_value(0.05).run()
+    address = app.query_params["settings"]
+    again = page_at(address)
+    assert again.selectbox(key="train.preset").value == "from-scratch"
+    assert again.number_input(key="train.epochs").value == 77
+    assert again.slider(key="train.augment.noise").value == 0.05
+    assert "2 changes from from-scratch" in said(again)
+    first = page().number_input(key="train.epochs").value
+    for damaged in (address[:-3], "[]", '{"preset":"none","epochs":"many"}', '{"preset":"no such"}'):
+        assert page_at(damaged).number_input(key="train.epochs").value == first
+
+
+def page_at(settings: str) -> AppTest:
+    """Open the page in a new session by an address that carries settings."""
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.query_params["settings"] = settings
+    app.switch_page("views/train.py").run()
+    assert not app.exception
+    return app
+
+
 def page_with(**settings: Any) -> AppTest:
     """Open the page with settings in the session: AppTest can't type what a choice does not offer."""
     app = AppTest.from_file(str(APP), default_timeout=60).run()
