@@ -190,6 +190,7 @@ def forest_figure(
         marker={"size": 9, "color": [shades[name] for name, _ in known]},
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         showlegend=False,
+        cliponaxis=False,
     )
     for name, found in rows:
         if found.value is None:

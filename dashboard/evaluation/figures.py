@@ -43,8 +43,8 @@ def headline_tiles(evaluation: Evaluation) -> None:
             estimate_tile(
                 f"AUC {label}",
                 figures.per_class[label].auc,
-                f"n = {figures.per_class[label].n:,}",
-                help=f"{label} against the other classes; interval over {unit}s",
+                f"{figures.per_class[label].n:,} slices",
+                help=f"{label} against the other classes; 95 % interval over {unit}s",
             )
             for label in evaluation.labels
         ),

@@ -100,11 +100,13 @@ def draw_calibration(findings: Findings) -> None:
 def draw_bedside(findings: Findings) -> None:
     """Draw predictive values at a prevalence, and the decision curve."""
     evaluation = findings.evaluation
-    label = _class_picker(evaluation, "bedside")
+    choices = st.container(horizontal=True, gap="large")
+    with choices:
+        label = _class_picker(evaluation, "bedside")
     if evaluation.figures.per_class[label].n in (0, evaluation.figures.n):
         widgets.callout(f"These slices are all of one kind with regard to {label}: nothing can be said here.")
         return
-    percent = st.slider(
+    percent = choices.slider(
         f"Prevalence of {label} where the model would be used",
         0.5, 60.0, 10.0, 0.5, format="%.1f %%", key="evaluate.prevalence", width=520,
     )  # fmt: skip
@@ -142,10 +144,12 @@ def draw_subgroups(findings: Findings) -> None:
     if not evaluation.subgroups:
         widgets.callout("The table of predictions has no column that divides these slices.")
         return
-    label = _class_picker(evaluation, "subgroups")
-    kind = st.segmented_control(
-        "Figure", ["AUC", "recall", "accuracy"], default="AUC", required=True, key="evaluate.subgroup-figure"
-    )
+    with st.container(horizontal=True, gap="large"):
+        label = _class_picker(evaluation, "subgroups")
+        kind = st.segmented_control(
+            "Figure", ["AUC", "recall", "accuracy"], default="AUC", required=True,
+            key="evaluate.subgroup-figure",
+        )  # fmt: skip
     groups = [group for found in evaluation.subgroups.values() for group in found]
     groups = [group for group in groups if group.against in (None, label)]
     rows = [

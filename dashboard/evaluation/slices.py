@@ -54,7 +54,7 @@ def _page(count: int, key: str) -> int:
     if pages == 1:
         return 0
     return (
-        int(st.number_input(f"Page of {pages} ({count:,} slices)", 1, pages, key=f"{key}.page", width=180))
+        int(st.number_input(f"Page, of {pages} ({count:,} slices)", 1, pages, key=f"{key}.page", width=180))
         - 1
     )
 

@@ -36,7 +36,8 @@ dataset = elsewhere or run.params.get("dataset")
 with st.container(horizontal=True, vertical_alignment="center"):
     # A real model on phantoms: the picker marks only what its own training says.
     widgets.synthetic_badge(evaluation.is_synthetic and run.tags.get("synthetic") != "true")
-    st.caption(f"{evaluation.data}: {people_text(evaluation)}", width="stretch")
+    said = f"{evaluation.data}: {people_text(evaluation)}. Ranges are 95 % intervals."
+    st.caption(said, width="stretch")
     widgets.draw_download(
         "Report",
         lambda: build_report(evaluation),

@@ -201,7 +201,8 @@ def _even(subgroups: Mapping[str, Sequence[Subgroup]]) -> Line:
     found = [
         (
             low_or_value,
-            f"{group.column} {group.value}, {label} {auc.value:.2f} (n = {group.figures.n:,})",
+            f"{group.column.replace('_', ' ')}: {group.value}, {label} {auc.value:.2f} "
+            f"(n = {group.figures.n:,} slices)",
             auc.low,
         )
         for groups in subgroups.values()
