@@ -23,7 +23,8 @@ from pipeline.data.slice_map import load_map
 from pipeline.workspace import Workspace
 from tests.benchmarks.bench_scale import write_made_up_index
 from tests.benchmarks.hust19 import write_hust19
-from tests.browser.conftest import ARGUMENTS, HOME, find_chromium, serving
+from tests.browser.conftest import ARGUMENTS, find_chromium
+from tests.serving import HOME, serving
 
 SLICES, ROWS = 20_000, 1_000_000
 CLICKS = 5

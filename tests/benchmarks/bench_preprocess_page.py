@@ -23,7 +23,7 @@ from pipeline.preprocessing.apply import preprocess_slice
 from pipeline.preprocessing.recipe import PRESETS
 from pipeline.workspace import Workspace
 from tests.benchmarks.bench_explore import _browser, _figure, _settle
-from tests.browser.conftest import HOME, serving
+from tests.serving import HOME, serving
 
 MOVES = 7
 

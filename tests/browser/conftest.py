@@ -8,12 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,8 +16,8 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright  # noqa: E402
 
-HOME = Path(__file__).resolve().parents[2]
-APP = HOME / "dashboard" / "app.py"
+from tests.serving import APP, serving  # noqa: E402
+
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -35,7 +29,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-START_SECONDS = 60
 
 
 def find_chromium(own: str) -> str | None:
@@ -77,45 +70,6 @@ def page(chromium: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> I
             tab.screenshot(path=tmp_path / "failed.png")
             print(f"The page as it failed: {tmp_path / 'failed.png'}")
     context.close()
-
-
-@contextlib.contextmanager
-def serving(script: Path, workspace: Path) -> Iterator[str]:
-    """Run a Streamlit script over a workspace and give its address; ends it with all it started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    run = ["dashboard.server"] if script == APP else ["streamlit", "run", str(script)]
-    command = [sys.executable, "-m", *run, "--server.port", str(port)]
-    environment = os.environ | {"HILUM_WORKSPACE": str(workspace), "PYTHONPATH": str(HOME)}
-    log = workspace.parent / f"{script.stem}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=HOME, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        _wait_until_up(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait_until_up(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            pytest.fail(f"the dashboard ended at once:\n{log.read_text()}")
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        time.sleep(0.2)
-    pytest.fail(f"the dashboard was not up after {START_SECONDS} s:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")

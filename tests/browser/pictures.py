@@ -26,7 +26,8 @@ from pipeline.evaluation.evaluate import load_part
 from pipeline.review.worklist import build_worklist, reading_slices
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
-from tests.browser.conftest import ARGUMENTS, HOME, find_chromium, serving
+from tests.browser.conftest import ARGUMENTS, find_chromium
+from tests.serving import HOME, serving
 
 SIZE = {"width": 1440, "height": 900}
 MOST_BYTES = 150 * 1024
