@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -12,13 +11,6 @@ from dashboard import widgets
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.wording import patients_text
-
-STYLE = Path(__file__).with_name("style.css")
-
-
-def load_style() -> None:
-    """Add the page's own style; once a run of the page."""
-    st.html(STYLE)
 
 
 def estimate_tile(label: str, found: Estimate, detail: str, *, help: str = "") -> widgets.Tile:

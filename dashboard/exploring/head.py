@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,11 +14,6 @@ from dashboard.widgets.parts import Tone
 
 if TYPE_CHECKING:
     from pipeline.data.audit import AuditReport
-
-
-def load_style() -> None:
-    """Load what this page adds to Hilum's style."""
-    st.html(Path(__file__).with_name("style.css"))
 
 
 def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -> None:

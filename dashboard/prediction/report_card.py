@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -35,7 +34,6 @@ TONES: dict[str, Tone] = {RELY_NOT: "bad", CAUTION: "warn", NOTHING_AGAINST: "go
 
 def draw_report_card(run: RunInfo, asked: Asked, shown: Shown, slot: DeltaGenerator) -> None:
     """Draw the verdict on the chosen map into `slot`, or how far it is, and its evidence here."""
-    st.html(Path(__file__).with_suffix(".css"))
     evidence = evidence_of(run, asked)
     values = shown_values(run, asked, shown)
     with slot:

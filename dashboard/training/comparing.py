@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.charts.evaluate import forest_figure
 from dashboard.charts.train import colors_of
-from dashboard.evaluation.figures import figures_table, load_style
+from dashboard.evaluation.figures import figures_table
 from dashboard.loaders import watching as load
 from dashboard.training.words import LABELS
 from pipeline.differences import what_differs
@@ -61,7 +61,6 @@ def _draw_differing(runs: Sequence[RunInfo], names: dict[str, str]) -> None:
 def _draw_figures(
     runs: Sequence[RunInfo], names: dict[str, str], found: dict[str, Figures], colors: list[str]
 ) -> None:
-    load_style()
     ids = [run.id for run in runs]
     if st.session_state.get("train.reference") not in ids:
         st.session_state["train.reference"] = ids[0]

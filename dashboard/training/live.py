@@ -7,7 +7,6 @@ note of a run, a comparison) does not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -24,14 +23,12 @@ from pipeline.jobs import Job
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
 
-STYLE = Path(__file__).with_name("style.css")
 REFRESH_SECONDS = 2.0
 TABLE_SECONDS = 5.0
 
 
 def draw_live() -> None:
     """Draw the right side of the page; it refreshes itself while a training runs or waits."""
-    st.html(STYLE)
     busy, any_run = any(job.active for job in _jobs()), bool(loaders.runs())
     st.fragment(_now, run_every=REFRESH_SECONDS if busy else None)(busy, any_run)
     if not any_run:

@@ -8,7 +8,7 @@ from dashboard import widgets
 from dashboard.evaluation import sections
 from dashboard.evaluation.choice import data_picker, dataset_findings, open_door
 from dashboard.evaluation.comparing import draw_comparison
-from dashboard.evaluation.figures import headline_tiles, load_style
+from dashboard.evaluation.figures import headline_tiles
 from dashboard.evaluation.verdict import draw_verdict
 from dashboard.loaders import evaluate as read
 from pipeline.evaluation.report import build_report
@@ -23,7 +23,6 @@ if run is None or data is None:
     widgets.no_run()
     st.stop()
 
-load_style()
 if data == "test" and not open_door(run):
     st.stop()
 elsewhere = data.removeprefix("dataset:") if data.startswith("dataset:") else None

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.exploring import bringing
 from dashboard.exploring.findings import draw_findings
-from dashboard.exploring.head import draw_figures, load_style
+from dashboard.exploring.head import draw_figures
 from dashboard.exploring.overview import draw_overview
 from dashboard.exploring.slices import draw_slices
 from dashboard.exploring.splitting import draw_splitting
@@ -16,7 +16,6 @@ TABS = {"Overview": draw_overview, "Slices": draw_slices, "Findings": draw_findi
 with widgets.page_header("Explore", "What is in this data, and what is wrong with it?"):
     dataset = widgets.dataset_picker()
     bringing.draw_controls(dataset)
-load_style()
 if dataset is None:
     widgets.no_dataset()
     st.stop()

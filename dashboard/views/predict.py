@@ -1,10 +1,8 @@
 """Predict: what does the model say about this slice, and why?"""
 
-from pathlib import Path
-
 import streamlit as st
 
-from dashboard import loaders, prediction, widgets
+from dashboard import loaders, widgets
 from dashboard.loaders import predict as read
 from dashboard.prediction.batch import draw_batch
 from dashboard.prediction.maps import draw_controls, draw_maps, draw_stages
@@ -22,7 +20,6 @@ if run is None:
     widgets.no_run()
     st.stop()
 
-st.html(Path(prediction.__file__).with_name("style.css"))
 row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="predict-source")
 name = dataset.name if dataset is not None else None
 with row:

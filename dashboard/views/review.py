@@ -1,18 +1,14 @@
 """Review: what do readers see before and after the model speaks?"""
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard import widgets
-from dashboard.evaluation.figures import load_style
 from dashboard.loaders import review as read
 from dashboard.review import session
 from dashboard.review.reading import draw_reading
 from dashboard.review.results import draw_agreement, draw_readings
 from dashboard.review.start import draw_start
 
-STYLE = Path(session.__file__).with_name("style.css")
 TABS = ("Read", "Agreement", "Readings")
 
 with widgets.page_header("Review", "What do readers see before and after the model speaks?"):
@@ -32,8 +28,6 @@ if run is None:
     widgets.no_run()
     st.stop()
 
-st.html(STYLE)
-load_style()
 reading, agreement, records = st.tabs(TABS, key="review.tab", on_change="rerun")
 worklist = session.current_worklist(run) if session.reader() else None
 with reading, widgets.guarded():

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -33,7 +34,15 @@ def set_up_page() -> None:
         menu_items={"About": f"**Hilum** - a workbench for chest-CT slice classification.\n\n{NOTICE}."},
     )
     st.logo(str(ASSETS / "logo.svg"), size="medium")
-    st.html(ASSETS / "style.css")
+    # All at once, and first: of a later one a fragment's dialog or toast would take the place.
+    st.html(_style())
+
+
+@cache
+def _style() -> str:
+    """Return the look of the frame and of every page."""
+    files = (ASSETS / "style.css", *sorted(Path(__file__).parents[1].glob("*/style.css")))
+    return f"<style>{''.join(file.read_text('utf-8') for file in files)}</style>"
 
 
 def is_dark() -> bool:
