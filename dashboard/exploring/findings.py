@@ -154,12 +154,17 @@ def _draw_finding(dataset: str, finding: Finding) -> None:
         f"<strong>{html.escape(finding.title)}</strong><span>{html.escape(finding.text)}</span>{aside}</div>"
         f"<div class=strip>{strip}</div></div>"
     )
-    if ids and st.toggle(_open_label(finding, len(ids)), key=f"finding-{_key(finding)}"):
+    if ids and st.toggle(open_label(finding, len(ids)), key=f"finding-{_key(finding)}"):
         _draw_pictures(dataset, finding, ids, labels)
 
 
-def _open_label(finding: Finding, count: int) -> str:
-    return f"Look at {'the slice' if count == 1 else f'{count:,} slices'}: {finding.title.lower()}"
+def open_label(finding: Finding, pictures: int) -> str:
+    """Return what opens a finding's pictures: how many slices or pairs, and of how many."""
+    unit, shown = ("pair", pictures // 2) if finding.unit == "pairs" else ("slice", pictures)
+    of = f" of {finding.count:,}" if 1 < shown < finding.count else ""
+    many = f"the {unit}" if shown == 1 else f"{shown:,}{of} {unit}s"
+    title = finding.title if finding.title[:2].isupper() else finding.title[:1].lower() + finding.title[1:]
+    return f"Look at {many}: {title}"
 
 
 def _key(finding: Finding) -> str:

@@ -158,7 +158,7 @@ def _lungs(dataset: str, labels: list[str]) -> None:
     words = "" if profile.missing else f"{profile.stacks:,} stacks, {profile.slices:,} slices; middle half"
     with widgets.panel("Lung along the body", words, key="explore-lungs"):
         if profile.missing:
-            widgets.callout(profile.missing, title="Not measured yet")
+            widgets.callout(profile.missing, title="Nothing to show yet")
         else:
             _chart(dataset, "lungs", lambda: lungs_figure(profile, labels))
 
@@ -238,10 +238,7 @@ def _sizes_text(readable: pd.DataFrame) -> str:
     width, height = sizes.index[0]
     square = float((readable["width"] == readable["height"]).mean())
     aspect = (readable["width"] / readable["height"]).astype(float)
-    return (
-        f"mostly {width} x {height}; {square:.0%} square, width : height "
-        f"{aspect.min():.2f} to {aspect.max():.2f}"
-    )
+    return f"mostly {width} x {height}; {square:.0%} square, ratio {aspect.min():.2f} to {aspect.max():.2f}"
 
 
 def _kinds(readable: pd.DataFrame) -> pd.DataFrame:

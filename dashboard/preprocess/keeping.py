@@ -94,7 +94,7 @@ def draw_caches() -> None:
             "runs": [", ".join(each.runs) for each in found],
         }
     )
-    st.dataframe(table, hide_index=True, width="stretch", height=min(38 + 35 * len(found), 180))
+    st.dataframe(table, hide_index=True, width="stretch", height="content" if len(found) < 5 else 180)
 
     def words(each: CacheInfo) -> str:
         return f"{each.dataset}, {each.recipe} ({each.recipe_hash[:6]}), {_size(each.bytes)}"
@@ -106,7 +106,7 @@ def draw_caches() -> None:
             format_func=lambda name: words(by_folder[name]) if name in by_folder else name,
         )  # fmt: skip
         st.button(
-            "Evict", key="prep-evict", icon=":material/delete:", on_click=_evict, args=(str(folder),),
+            "Remove", key="prep-evict", icon=":material/delete:", on_click=_evict, args=(str(folder),),
             disabled=by_folder[folder].in_use, help="They are prepared again when they are needed",
         )  # fmt: skip
     if said := st.session_state.pop("prep.cache-said", None):

@@ -38,7 +38,7 @@ def draw_difference(one: Recipe, other: Recipe, *, here: str, there: str) -> Non
     table = pd.DataFrame(
         [(name, str(a), str(b)) for name, (a, b) in found.items()], columns=["parameter", here, there]
     )
-    st.dataframe(table, hide_index=True, width="stretch", height=min(38 + 35 * len(table), 320))
+    st.dataframe(table, hide_index=True, width="stretch", height="content")
 
 
 def _draw_saving(recipe: Recipe) -> None:

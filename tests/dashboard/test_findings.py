@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.exploring.findings import open_label
 from pipeline.data.audit import audit_dataset
 from pipeline.data.decisions import decide, load_decisions
+from pipeline.data.findings import Finding
 from pipeline.data.index import build_index, load_index
 from pipeline.jobs import JobStore
 from pipeline.workspace import Workspace
@@ -92,3 +95,12 @@ def test_the_report_is_offered_with_and_without_pictures(audited: Workspace) -> 
     assert report is not None
     assert "data:image/jpeg" in load.audit_report("small", report, pictures=True)
     assert "data:image/jpeg" not in load.audit_report("small", report, pictures=False)
+
+
+def test_what_opens_pictures_says_of_how_many() -> None:
+    """Pairs lie one after the other in a finding, and long lists are cut."""
+    few = Finding("quality", "tiny", "warn", "Tiny", "", count=55, slice_ids=["a"] * 24)
+    pairs = Finding("copies", "near", "info", "Near", "", count=401, unit="pairs", slice_ids=["a"] * 500)
+    assert open_label(few, 24) == "Look at 24 of 55 slices: tiny"
+    assert open_label(pairs, 500) == "Look at 250 of 401 pairs: near"
+    assert open_label(replace(few, count=1), 1) == "Look at the slice: tiny"
