@@ -39,7 +39,7 @@ def slice_image(dataset: str, slice_id: str) -> SliceImage:
     Raises:
         SliceError: its file cannot be read any more.
     """
-    return _slice(str(workspace().root), dataset, *_place(dataset, slice_id))
+    return _slice(str(workspace().root), dataset, *place(dataset, slice_id))
 
 
 def placement(picture: SliceImage) -> Placement:
@@ -68,9 +68,10 @@ def thumbnails(dataset: str, rows: pd.DataFrame) -> list[bytes | None]:
     return load_thumbnails(workspace(), dataset, rows[names].to_dict("records"))
 
 
-def _place(dataset: str, slice_id: str) -> tuple[str, int, int]:
+def place(dataset: str, slice_id: str) -> tuple[str, int, int]:
     """Return a slice's path, frame and time of change: another time is another picture."""
-    row: dict[str, Any] = dict(index_of(dataset).loc[slice_id])
+    index = index_of(dataset)  # only three of its many columns are asked
+    row: dict[str, Any] = {name: index.at[slice_id, name] for name in ("path", "frame", "mtime_ns")}
     return str(row["path"]), int(row["frame"]), int(row["mtime_ns"])
 
 

@@ -21,6 +21,8 @@ from pipeline.data.slice_image import SliceError, SliceImage
 from pipeline.preprocessing.recipe import Recipe
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
     from pipeline.inference.sensitivity import SweepSlice
     from pipeline.preprocessing.apply import Preprocessed
     from pipeline.preprocessing.reference import MaskComparison
@@ -63,7 +65,16 @@ class Evidence:
 
 
 def readable(dataset: str) -> pd.DataFrame:
-    """Return the rows of a data set's index that can be read, by slice id, in the order of their paths."""
+    """Return the rows of a data set's index that can be read, by slice id, in the order of their paths.
+
+    They must not be changed.
+    """
+    mark = stamp(workspace().dataset_dir(dataset) / "index.parquet")
+    return _readable(str(workspace().root), dataset, mark)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _readable(root: str, dataset: str, mark: float) -> pd.DataFrame:
     index = pictures.index_of(dataset)
     return index[index["status"] == "ok"].sort_values(["path", "frame"], kind="stable")
 
@@ -124,8 +135,8 @@ def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8
 
 def masks_of(dataset: str, slice_id: str) -> KnownMasks:
     """Return the known masks of a slice, none where there are none."""
-    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
-    return _masks(str(workspace().root), dataset, str(row["path"]), int(row["frame"]), mask_stamp(dataset))
+    path, frame, _ = pictures.place(dataset, slice_id)
+    return _masks(str(workspace().root), dataset, path, frame, mask_stamp(dataset))
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -190,8 +201,8 @@ class SampleSlice:
 
 def sample_slice(dataset: str, slice_id: str, recipe: Recipe) -> SampleSlice | None:
     """Return a slice of a sample, None where its file cannot be read any more; the last ones are kept."""
-    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
-    place = (str(workspace().root), dataset, slice_id, int(row["mtime_ns"]))
+    _, _, mtime_ns = pictures.place(dataset, slice_id)
+    place = (str(workspace().root), dataset, slice_id, mtime_ns)
     return _sample_slice(place, recipe.hash, mask_stamp(dataset), recipe)
 
 
@@ -245,8 +256,8 @@ def _sample_image(root: str, dataset: str, slice_id: str, mtime_ns: int) -> Slic
 
 def sample_image(dataset: str, slice_id: str) -> SliceImage | None:
     """Return a slice of a sample, None where it can't be read any more."""
-    row: dict[str, Any] = dict(pictures.index_of(dataset).loc[slice_id])
-    return _sample_image(str(workspace().root), dataset, slice_id, int(row["mtime_ns"]))
+    _, _, mtime_ns = pictures.place(dataset, slice_id)
+    return _sample_image(str(workspace().root), dataset, slice_id, mtime_ns)
 
 
 def sweep_slices(dataset: str, ids: list[str]) -> list[SweepSlice]:
@@ -262,14 +273,30 @@ def sweep_slices(dataset: str, ids: list[str]) -> list[SweepSlice]:
     return found
 
 
-def histogram(dataset: str, slice_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return counts (n,) and edges (n + 1,) of a slice's values, HU between air and bone or grey levels."""
+def histogram(
+    dataset: str, slice_id: str, *, level: float | None, window: tuple[float, float] | None
+) -> go.Figure:
+    """Return the histogram of a slice with a threshold's level and a window's ends; it must not be changed.
+
+    Of HU between air and bone, else of grey levels, where `window` says nothing.
+    """
+    place = (str(workspace().root), dataset, slice_id, pictures.place(dataset, slice_id)[2])
+    return _histogram(place, level, window)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _histogram(
+    place: tuple[str, str, str, int], level: float | None, window: tuple[float, float] | None
+) -> go.Figure:
+    from dashboard.charts.preprocess import histogram_figure
+
+    _, dataset, slice_id, _ = place
     found = pictures.slice_image(dataset, slice_id)
-    edges = (
-        np.linspace(-1100, 900, 161) if found.intensity == "hu" else np.arange(0, 257, 2, dtype=np.float64)
-    )
+    has_hu = found.intensity == "hu"
+    edges = np.linspace(-1100, 900, 161) if has_hu else np.arange(0, 257, 2, dtype=np.float64)
     counts, _ = np.histogram(found.image[::2, ::2], bins=edges)
-    return counts * 4.0, edges
+    unit, ends = ("HU", window) if has_hu else ("grey", None)
+    return histogram_figure(counts * 4.0, edges, unit=unit, level=level, window=ends)
 
 
 @st.cache_data(show_spinner=False, max_entries=8)

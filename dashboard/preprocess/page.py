@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import widgets
-from dashboard.charts.preprocess import histogram_figure
 from dashboard.loaders import pictures
 from dashboard.loaders import preprocess as load
 from dashboard.preprocess import session
@@ -32,11 +32,10 @@ def draw_workbench(dataset: str) -> None:
         if rows.empty:
             widgets.callout("No slice of this data set can be read; Explore says why.", tone="warn")
             return
-        _draw(dataset, [str(label) for label in dict.fromkeys(rows["label"].dropna())])
+        _draw(dataset, rows, [str(label) for label in dict.fromkeys(rows["label"].dropna())])
 
 
-def _draw(dataset: str, labels: list[str]) -> None:
-    rows = load.readable(dataset)
+def _draw(dataset: str, rows: pd.DataFrame, labels: list[str]) -> None:
     controls, pictures_side = st.columns([5, 19], gap="medium")
     # A slice picked among many is shown large: said before the control is drawn, since not after.
     st.session_state["prep.view"] = (
@@ -83,7 +82,7 @@ def _draw(dataset: str, labels: list[str]) -> None:
         draw_controls(
             recipe,
             has_hu=found.intensity == "hu",
-            histogram=lambda: _histogram(dataset, slice_id, recipe, done, has_hu=found.intensity == "hu"),
+            histogram=lambda: _histogram(dataset, slice_id, recipe, done),
         )
 
 
@@ -92,8 +91,6 @@ def _show_slice(slice_id: str) -> None:
     st.rerun(scope="fragment")
 
 
-def _histogram(dataset: str, slice_id: str, recipe: Recipe, done: Preprocessed, *, has_hu: bool) -> go.Figure:
-    counts, edges = load.histogram(dataset, slice_id)
-    center, width = recipe.window.center, recipe.window.width
-    window = (center - width / 2, center + width / 2) if has_hu else None
-    return histogram_figure(counts, edges, unit="HU" if has_hu else "grey", level=done.level, window=window)
+def _histogram(dataset: str, slice_id: str, recipe: Recipe, done: Preprocessed) -> go.Figure:
+    center, half = recipe.window.center, recipe.window.width / 2
+    return load.histogram(dataset, slice_id, level=done.level, window=(center - half, center + half))
