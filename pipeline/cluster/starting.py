@@ -23,6 +23,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         ClusterError: it does not answer.
     """
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what it says to its developers
     if cluster.address == LOCAL:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's word for: listen on 127.0.0.1 alone
         os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 starves them beside other programs

@@ -13,7 +13,7 @@ from pipeline.cluster.spreading import spread
 from pipeline.data.parallel import Answered, Through, work_through
 from pipeline.data.scan import FoundFile
 
-FILES = 256  # of a task: what a lost worker costs
+FILES = 1024  # of a task: what a lost worker costs
 FEW = 64  # files, for example archives to look into: below, starting workers costs more than they save
 
 

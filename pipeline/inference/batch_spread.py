@@ -19,7 +19,7 @@ from pipeline.inference.engine import Engine
 from pipeline.inference.stream import EngineStream
 from pipeline.runs import RunInfo
 
-SLICES = 128  # of a task: what a lost worker costs
+SLICES = 512  # of a task: what a lost worker costs
 _AHEAD = 2  # chunks that are prepared while the network answers
 
 

@@ -6,8 +6,11 @@ starting takes is a row of its own. Beside batch prediction and indexing stands 
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,20 +19,28 @@ import numpy as np
 import pandas as pd
 
 from pipeline.cluster.place import Cluster
+from pipeline.cluster.spreading import spread
+from pipeline.data.describe import describe_file
 from pipeline.data.index import build_index, remove_dataset
+from pipeline.data.inputs import expand_inputs
+from pipeline.data.parallel import work_through
+from pipeline.data.scan import FoundFile
 from pipeline.inference.batch import predict_batch
+from pipeline.inference.batch_spread import PredictingWork
 from pipeline.runs import RunInfo, RunStore
 from pipeline.training.checkpoint import FILE
 from pipeline.training.config import TrainConfig
 from pipeline.training.train import train
 from pipeline.workspace import Workspace
 from tests.benchmarks.bench_batch import make_run, write_slices
+from tests.cluster import works
 from tests.training.small import open_discs
 
 CONFIG = TrainConfig(
     dataset="discs", image_size=96, batch_size=32, epochs=3, patience=0, balance="none", drop_path=0.0
 )
 SLICES, SIZE = 512, 224
+MANY, TASKS = 10_000, 1_000
 
 
 def run() -> list[dict[str, Any]]:
@@ -98,7 +109,60 @@ def _reading() -> list[dict[str, Any]]:
                 {"figure": "  until the first answer, two workers", "value": two.start, "unit": "s",
                  "peer": f"without a cluster: {alone.start:.1f} s"},
             ]  # fmt: skip
+        rows += _core_times(workspace, made, slices) + _caller_times(workspace, made, slices)
     return rows
+
+
+def _core_times(workspace: Workspace, made: RunInfo, folder: Path) -> list[dict[str, Any]]:
+    """Return what a slice costs a worker's core, waiting not counted: that is the same on a busy machine."""
+    ((*slices,),) = expand_inputs([folder])
+    work = PredictingWork(made, workspace.pseudonym_key(), [folder])
+    work(slices[:32])
+    taken = {f"predict at {SIZE}": _core_time(lambda: work(slices))}
+    taken["index"] = _core_time(lambda: [describe_file(each.path) for each in slices])
+    return [
+        {"figure": f"  {what}, time of a core", "value": 1000 * seconds / len(slices), "unit": "ms a slice"}
+        for what, seconds in taken.items()
+    ]
+
+
+def _caller_times(workspace: Workspace, made: RunInfo, folder: Path) -> list[dict[str, Any]]:
+    """Return what a slice costs the machine that calls, with workers that answer at once, and Ray's share."""
+    many = folder.with_name("many")
+    many.mkdir()
+    for number in range(MANY):
+        os.link(folder / "00000.png", many / f"{number:06d}.png")
+    ((*slices,),) = expand_inputs([folder / "00000.png"])
+    row = PredictingWork(made, workspace.pseudonym_key(), [folder])(slices)[0]
+    ((_, answer, payload),) = work_through(folder, [FoundFile("00000.png")], request={"verb": "describe"})
+
+    def answering(what: Any) -> Any:
+        return lambda *_, most, **__: ((at, [what] * min(most, MANY - at)) for at in range(0, MANY, most))
+
+    with (
+        mock.patch("pipeline.data.spread.spread", answering((answer, payload))),
+        mock.patch("pipeline.inference.batch_spread.spread", answering(row)),
+        mock.patch("pipeline.inference.batch.connected", lambda _: nullcontext()),
+        mock.patch("pipeline.data.index.connected", lambda _: nullcontext()),
+        mock.patch("pipeline.data.index._keep_clusters"),
+    ):
+        taken = {
+            "index": _core_time(lambda: build_index(workspace, many, name="many", cluster=Cluster())),
+            "predict": _core_time(
+                lambda: predict_batch(workspace, made, [many], folder / "many.csv", cluster=Cluster())
+            ),
+        }
+    stamps = [time.perf_counter() for _ in spread(Cluster("local", 2), works.Echo, (), range(TASKS), most=1)]
+    return [
+        {"figure": f"  {what}, the machine that calls", "value": 1000 * seconds / MANY, "unit": "ms a slice"}
+        for what, seconds in taken.items()
+    ] + [{"figure": "  tasks that it takes", "value": TASKS / (stamps[-1] - stamps[0]), "unit": "a second"}]
+
+
+def _core_time(work: Callable[[], Any]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 class _Clock:

@@ -47,6 +47,13 @@ class UnsteadyAndDie(SandboxWork):
         return answers
 
 
+class Echo:
+    """Work that is none: the answer is the question."""
+
+    def __call__(self, items: Sequence[Any]) -> list[Any]:
+        return list(items)
+
+
 class Refusing:
     """Work that cannot be done, as a user may read it."""
 
