@@ -46,7 +46,8 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         raise ClusterError(
             f"There is no Ray cluster at {cluster.address!r} ({reason}). Start it "
             "(`ray start --head` on one machine, `ray start --address HOST:6379` on the others), or take "
-            "`--cluster local`."
+            "`--cluster local`. Where it was started with a token, set RAY_AUTH_MODE=token and that token "
+            "(RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH) here too."
         ) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray's own would end the process before its run is concluded
