@@ -197,6 +197,12 @@ class SampleSlice:
     lost: int
     lesions_known: bool
     suspect_pixels: int
+    one_side_small: bool
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether something seems to be left out: a dense region beside the mask, or much of one side."""
+        return self.suspect_pixels > 0 or self.one_side_small
 
 
 def sample_slice(dataset: str, slice_id: str, recipe: Recipe) -> SampleSlice | None:
@@ -243,6 +249,7 @@ def _sample_slice(
         lost=comparison.lost if comparison else 0,
         lesions_known=weighed.lesions_known,
         suspect_pixels=weighed.suspicion.pixels if weighed.suspicion else 0,
+        one_side_small=verdict.suspicion is not None,
     )
 
 

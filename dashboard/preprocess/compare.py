@@ -46,7 +46,7 @@ def draw_comparison(dataset: str, slice_id: str, recipe: Recipe) -> None:
     ):
         with side:
             tone, head, text = verdict_words(done, used)
-            said, against = evidence_words(evidence)
+            said, against = evidence_words(evidence, doubted=done.verdict.suspicion is not None)
             took = f"{sum(done.milliseconds.values()):.1f} ms."
             if against and tone == "good":
                 tone = "warn"

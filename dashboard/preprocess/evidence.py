@@ -36,8 +36,12 @@ def mask_panel(done: Preprocessed, evidence: Evidence, *, title: str, caption: s
     return Panel(layers, title=title, caption=caption, outlines=outlines)
 
 
-def evidence_words(evidence: Evidence) -> tuple[str, bool]:
-    """Return what is known or suspected of a mask in a sentence, and whether it speaks against the mask."""
+def evidence_words(evidence: Evidence, *, doubted: bool = False) -> tuple[str, bool]:
+    """Return what is known or suspected of a mask in a sentence, and whether it speaks against the mask.
+
+    Args:
+        doubted: whether its verdict suspects that lung is missing: then what is not seen says nothing.
+    """
     problem = f" {evidence.problem}" if evidence.problem else ""
     comparison = evidence.comparison
     parts = []
@@ -50,13 +54,11 @@ def evidence_words(evidence: Evidence) -> tuple[str, bool]:
     elif comparison is not None and evidence.lesions_known:
         parts.append("No lesion is known here.")
     if not evidence.lesions_known and evidence.suspicion is not None:
-        suspected = evidence.suspicion.regions > 0
-        against = against or suspected
-        parts.append(
-            f"Suspicion: {_suspect_words(evidence)} Look at it; it may be normal."
-            if suspected
-            else "Nothing beside the mask looks like lesion left out."
-        )
+        if evidence.suspicion.regions > 0:
+            against = True
+            parts.append(f"Suspicion: {_suspect_words(evidence)} Look at it; it may be normal.")
+        elif not doubted:
+            parts.append("Nothing beside the mask looks like lesion left out.")
     return " ".join(parts) + problem, against
 
 

@@ -141,10 +141,10 @@ def _draw_figures(dataset: str, rows: pd.DataFrame, found: list[SampleSlice]) ->
             Tile("Lesions lost", f"{lost} of {lesions}", "by half or more", tone="bad" if lost else "good")
         )
     if suspected:
-        fired = sum(each.suspect_pixels > 0 for each in suspected)
+        fired = sum(each.is_suspicious for each in suspected)
         tiles.append(
             Tile(
-                "Something left out?", f"{fired} of {len(suspected)}", "dense, beside the mask: a suspicion",
+                "Something left out?", f"{fired} of {len(suspected)}", "dense beside it, or one side small",
                 tone="warn" if fired else "neutral",
             )
         )  # fmt: skip
@@ -160,7 +160,7 @@ def _item(row: dict[str, Any], each: SampleSlice, labels: list[str], is_pinned: 
     badges = (["pinned"] if is_pinned else []) + ([] if each.believed else ["not believed"])
     if each.lost:
         badges.append("lesion lost")
-    elif each.suspect_pixels:
+    elif each.is_suspicious:
         badges.append("left out?")
     figures = []
     if each.dice is not None:

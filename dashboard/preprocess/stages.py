@@ -35,7 +35,7 @@ def draw_stages(
         Panel([GreyLayer(stages["grey"])], title=grey_title(notes), caption=_ms(took["grey"])),
         _binary(stages["local-threshold"], "Local threshold", _ms(took["local-threshold"])),
         _binary(stages["erosion"], "Erosion", ""),
-        _binary(stages["closing"], "Closing", f"both and mask {_ms(took['isolation'])}"),
+        _binary(stages["closing"], "Closing", f"with erosion, mask {_ms(took['isolation'])}"),
         Panel(
             [GreyLayer(stages["edges"], name="edges", center=64, width=128)],
             title="Edges",
@@ -55,7 +55,7 @@ def draw_stages(
 def draw_verdict(done: Preprocessed, recipe: Recipe, evidence: Evidence) -> None:
     """Draw the verdict, what speaks for or against it, and what all stages took: always two lines."""
     tone, title, text = verdict_words(done, recipe)
-    said, against = evidence_words(evidence)
+    said, against = evidence_words(evidence, doubted=done.verdict.suspicion is not None)
     tone = "warn" if against and tone == "good" else tone
     warnings = recipe.warnings()
     doubts = "1 conflict" if len(warnings) == 1 else f"{len(warnings)} conflicts"
@@ -96,6 +96,8 @@ def verdict_words(done: Preprocessed, recipe: Recipe) -> tuple[Tone, str, str]:
         whole = "" if recipe.output == "grey" else " The whole slice goes to the network instead."
         return "warn", "Mask not believed.", " ".join(verdict.reasons) + whole
     area = f" ({verdict.lung_area_cm2:.0f} cm²)" if verdict.lung_area_cm2 is not None else ""
+    if verdict.suspicion:
+        return "warn", "Mask believed, one side doubted.", verdict.suspicion
     symmetry = dict(verdict.measures)["symmetry"]
     return (
         "good",

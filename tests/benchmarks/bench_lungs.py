@@ -3,8 +3,9 @@
 The phantoms have seeds 1000 and on, which nothing is tuned on. "Lesion recall" is the share of a lesion's
 pixels that the mask keeps (Dice hardly falls when a lesion is lost); a lesion is a connected part of the
 lesion mask as large as a slice's label asks for, and touches the pleura where it reaches the lung's
-outermost two pixels. Intervals are 95 % percentile bootstraps over patients. Masks are measured whether
-believed or not; false lung is what is believed.
+outermost two pixels. A mask is poor below a Dice of 0.9; suspected is one side much smaller than the other.
+Intervals are 95 % percentile bootstraps over patients. Masks are measured whether believed or not; false lung
+and what is suspected are of those that are believed.
 
 HILUM_BENCH_QUICK=1 takes 8 phantoms instead of 100 and every 12th real slice.
 """
@@ -33,6 +34,7 @@ from pipeline.preprocessing.windowing import to_grey8
 
 PROCESSES = 2
 LEAST_LESION_MM2 = 50.0
+POOR_DICE = 0.9
 # (centre, width): a preset must hold on slices that come as 8-bit grey, whatever window they were saved in.
 GREY_WINDOWS = {"lung": (-600, 1500), "wide": (-300, 2600), "mediastinum": (40, 400)}
 _RESAMPLES = 2000
@@ -50,6 +52,8 @@ class Measured:
     touching: tuple[float, ...]
     others: tuple[float, ...]
     false_lung: float | None  # of a slice of neck or abdomen without lung, as a share of the body
+    suspected: float | None  # of a believed mask: whether it is doubted for one small side
+    healthy: bool
 
 
 def run() -> list[dict[str, Any]]:
@@ -81,14 +85,17 @@ def measure_slice(piece: PhantomSlice, preset: str, *, window: str | None = None
     found, verdict = find_lungs(image, intensity=intensity, recipe=PRESETS[preset])
     mask = found > 0
     informative = piece.label != "non-informative"
+    found_dice = dice(mask, piece.lung_mask) if informative else None
     touching, others = lesion_recalls(mask, piece) if informative else ((), ())
     return Measured(
         preset=preset if window is None else f"{preset}, grey in the {window} window",
         patient_id=piece.patient_id,
-        dice=dice(mask, piece.lung_mask) if informative else None,
+        dice=found_dice,
         touching=touching,
         others=others,
         false_lung=None if piece.lung_mask.any() else _share_of_body(mask & verdict.plausible, piece),
+        suspected=float(verdict.suspicion is not None) if verdict.plausible else None,
+        healthy=not piece.findings and not piece.lesion_mask.any(),
     )
 
 
@@ -130,6 +137,8 @@ def _phantom_rows(seeds: Iterable[int]) -> Iterator[dict[str, Any]]:
         "Dice": lambda one: () if one.dice is None else (one.dice,),
         "recall, lesions at the pleura": lambda one: one.touching,
         "recall, other lesions": lambda one: one.others,
+        "healthy masks suspected": lambda one: _suspected(one) if one.healthy else (),
+        "poor masks suspected": lambda one: _suspected(one) if _is_poor(one) else (),
         "false lung, share of body": lambda one: () if one.false_lung is None else (one.false_lung,),
     }
     for preset in dict.fromkeys(one.preset for one in measured):
@@ -140,6 +149,14 @@ def _phantom_rows(seeds: Iterable[int]) -> Iterator[dict[str, Any]]:
                     values[one.patient_id] += part(one)
             if values:
                 yield _row(f"`{preset}`: {name}", values)
+
+
+def _suspected(one: Measured) -> tuple[float, ...]:
+    return () if one.suspected is None else (one.suspected,)
+
+
+def _is_poor(one: Measured) -> bool:
+    return one.dice is not None and one.dice < POOR_DICE
 
 
 def _row(figure: str, values: dict[str, list[float]]) -> dict[str, Any]:

@@ -67,3 +67,21 @@ def test_it_is_quiet_on_slices_without_disease(phantoms: list[PhantomSlice], pre
     ]
     assert len(healthy) >= 20
     assert sum(judged(each, preset)[1].regions > 0 for each in healthy) <= 0.1 * len(healthy)
+
+
+def test_a_solid_lobe_leaves_its_side_doubted() -> None:
+    for each in generate_patient(1032)[5:8]:
+        mask, verdict = find_lungs(each.slice_hu, intensity="hu", recipe=PRESETS["hilum"])
+        assert "lobar-consolidation" in each.findings
+        assert (mask[each.lung_mask] > 0).mean() < 0.75
+        assert verdict.plausible and verdict.suspicion is not None
+
+
+def test_no_side_is_doubted_without_disease(phantoms: list[PhantomSlice]) -> None:
+    verdicts = [
+        find_lungs(each.slice_hu, intensity="hu", recipe=PRESETS["hilum"])[1]
+        for each in phantoms
+        if not each.lesion_mask.any() and not each.findings
+    ]
+    assert sum(verdict.plausible for verdict in verdicts) >= 12
+    assert all(verdict.suspicion is None for verdict in verdicts)

@@ -72,6 +72,26 @@ def test_crescents_around_the_diaphragm_are_believed():
     assert verdict.plausible, verdict.reasons
 
 
+def test_a_side_much_smaller_than_the_other_is_believed_with_a_suspicion():
+    half = (slice(30, 48), slice(60, 85))  # as where a lobe is solid: 45 % of the other side
+    verdict = judge_mask(mask_with(LEFT, half), body_of())
+    assert verdict.plausible
+    assert verdict.suspicion is not None and "One side has 49% of the other" in verdict.suspicion
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        mask_with(LEFT, RIGHT),
+        mask_with(LEFT, (slice(30, 55), slice(60, 85))),  # 62 %: a large heart
+        mask_with((slice(50, 70), slice(15, 30)), (slice(60, 70), slice(70, 80))),  # the lungs' ends
+        mask_with(LEFT),  # not believed, with a reason of its own
+    ],
+)
+def test_even_sides_and_the_ends_of_the_lungs_are_above_suspicion(mask):
+    assert judge_mask(mask, body_of()).suspicion is None
+
+
 def test_without_a_body_there_is_nothing_to_judge():
     nothing = np.zeros((10, 10), np.uint8)
     verdict = judge_mask(nothing, Body(nothing, nothing, 0.0, None, (0, 0, 0, 0), 0, 0.0))

@@ -18,6 +18,9 @@ LEAST_SYMMETRY, LEAST_SOLIDITY, LEAST_OVERLAP = 0.1, 0.35, 0.97
 # A crescent of lung around the diaphragm fills little of its hull too, but it isn't thin: so much of it, in
 # every second pixel, is as wide as a disk of this radius.
 LEAST_THICK, _THICK_RADIUS = 0.7, 2
+# A side below this share of the other is suspicious where the lungs fill so much of the body; with less, the
+# slice is near their ends, and one side often ends before the other.
+EVEN_SIDES, _LEAST_EVEN_LUNG = 0.5, 0.06
 # Pixels on the shorter side of a slice below which nothing is believed.
 LEAST_PIXELS = 48
 # A part smaller than this share of the mask says nothing about its shape.
@@ -37,6 +40,21 @@ class MaskVerdict:
     lung_fraction: float
     lung_area_cm2: float | None = None
     measures: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def suspicion(self) -> str | None:
+        """Why a mask that is believed may lack lung all the same, in a sentence; None where nothing says so.
+
+        A lobe that is solid throughout, or lung pressed together above an effusion, is as dense as the chest
+        wall: only the other side tells that it is missing.
+        """
+        symmetry = dict(self.measures).get("symmetry", 1.0)
+        if not self.plausible or symmetry >= EVEN_SIDES or self.lung_fraction < _LEAST_EVEN_LUNG:
+            return None
+        return (
+            f"One side has {symmetry:.0%} of the other one's area: lung that is solid or pressed together may "
+            "be missing there. An effusion alone, or a high diaphragm, looks the same."
+        )
 
     @property
     def doubt(self) -> float:
