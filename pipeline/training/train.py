@@ -12,6 +12,7 @@ from models.backend import start_backend
 from pipeline.cache.build import build_cache
 from pipeline.cache.store import SliceCache
 from pipeline.cluster.place import Cluster, require_libraries
+from pipeline.data.datasets import read_manifest
 from pipeline.errors import user_errors
 from pipeline.jobs import JobPaused, JobStopped, JobStore, Progress, no_progress
 from pipeline.runs import JOB_TAG, RunInfo, RunStore
@@ -83,6 +84,8 @@ def begin_run(
     name = _free_name(store, plan.config)
     tags = {**(tags or {}), "dataset": plan.config.dataset, "split": plan.split["name"]}
     tags |= {"note": plan.note} if plan.note else {}
+    manifest = read_manifest(store.workspace, plan.config.dataset) or {}
+    tags |= {"synthetic": "true"} if manifest.get("synthetic") else {}
     run = store.create(name, _parameters(plan), tags, job_id=job_id, queued=queued)
     for file, value in plan_files(plan).items():
         atomic_write_json(run.artifacts / file, value)

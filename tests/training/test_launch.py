@@ -14,7 +14,9 @@ from pipeline.jobs import Job, JobStore
 from pipeline.runs import RunStore
 from pipeline.training.config import TrainConfig
 from pipeline.training.launch import launch_training, resume_in_background, submit_training
-from pipeline.workspace import Workspace, read_json
+from pipeline.training.plan import make_plan
+from pipeline.training.train import begin_run
+from pipeline.workspace import Workspace, atomic_write_json, read_json
 
 CONFIG = TrainConfig(dataset="discs", image_size=32, batch_size=16, epochs=2, architecture="EfficientNetV2B0")
 
@@ -35,6 +37,14 @@ def held(prepared: Workspace, monkeypatch: pytest.MonkeyPatch) -> JobStore:
     """A job list that starts nothing."""
     monkeypatch.setattr(JobStore, "pump", lambda self: None)
     return JobStore(prepared)
+
+
+def test_a_run_on_synthetic_slices_says_so(discs):
+    store, plan = RunStore(discs), make_plan(discs, CONFIG)
+    assert not begin_run(store, plan, queued=True).synthetic
+    manifest = discs.dataset_dir("discs") / "dataset.json"
+    atomic_write_json(manifest, read_json(manifest) | {"synthetic": True})
+    assert begin_run(store, plan, queued=True).synthetic
 
 
 def test_a_page_writes_the_configuration_and_queues(held, prepared):
