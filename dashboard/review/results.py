@@ -99,7 +99,12 @@ def _draw_table(newest: pd.DataFrame) -> None:
     moments = newest["first_read_at"].str.slice(0, 16).str.replace("T", " ")
     shown = newest.assign(**seconds, **texts, first_read_at=moments).rename(columns=SHOWN)
     with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
-        st.dataframe(shown, hide_index=True, height="content" if len(shown) <= MOST_ROWS else 560)
+        st.dataframe(
+            shown,
+            hide_index=True,
+            height="content" if len(shown) <= MOST_ROWS else 560,
+            column_config={SHOWN[name]: st.column_config.NumberColumn(format="%.1f") for name in seconds},
+        )
 
 
 def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:

@@ -106,7 +106,7 @@ def class_legend(labels: Sequence[str], counts: Mapping[str, int] | None = None)
 def synthetic_badge(synthetic: bool = True) -> None:
     """Say that what is shown was made by the phantom generator. Draws nothing where `synthetic` is False."""
     if synthetic:
-        st.html('<span class="h-synthetic">Synthetic task, not COVID-19</span>')
+        st.html('<span class="h-synthetic">Synthetic task, not COVID-19</span>', width="content")
 
 
 def research_notice() -> None:

@@ -16,7 +16,14 @@ function keepForAllPages(choice) {
   }
 }
 
+// Dialogs, menus and tooltips stand beside the page, which alone knows whether it is dark: all are told.
+function tellAll() {
+  const scheme = getComputedStyle(document.querySelector(".stApp")).colorScheme;
+  document.documentElement.style.colorScheme = scheme;
+}
+
 export default function ({ setTriggerValue }) {
+  tellAll();
   try {
     const shown = JSON.parse(localStorage.getItem(keyOf(opened)) || '"System"');
     if (last !== null) {

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard.widgets import NOTICE
 from pipeline.data.index import build_index
 from pipeline.workspace import Workspace
+from tests.dashboard.conftest import build_small
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +94,19 @@ def test_open_charts_follow_the_theme(chromium: Browser, serve: Callable[..., st
     page.get_by_role("menuitemradio", name="Light").click()
     page.wait_for_function(f"{ink} !== '{dark}'")
     context.close()
+
+
+def test_a_dialog_leaves_the_page_its_look(page: Page, serve: Callable[..., str], tmp_path: Path) -> None:
+    """Streamlit keeps styles where it keeps dialogs: a fragment's dialog takes the place of a later style."""
+    workspace = Workspace.open(tmp_path / "workspace")
+    build_small(workspace, tmp_path / "small")
+    page.goto(f"{serve(workspace=workspace.root)}/train")
+    page.get_by_role("button", name="Search", exact=True).click(timeout=60_000)
+    expect(page.get_by_role("dialog")).to_contain_text("Search for better settings")
+    for style in (".h-status {", ".t-job {", ".h-figures"):
+        page.wait_for_function(
+            f"[...document.querySelectorAll('style')].some(s => s.textContent.includes('{style}'))"
+        )
 
 
 def test_nothing_is_asked_of_the_world(page: Page, address: str) -> None:

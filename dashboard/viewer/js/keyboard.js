@@ -4,7 +4,6 @@ const KEYS = [
   ["Drag, arrow keys", "move the picture"],
   ["Right drag or Shift + drag", "window: across is width, up and down is centre"],
   ["W", "let every drag set the window"],
-  ["1 to 9", "window presets"],
   ["F, double click", "fit"],
   ["R", "reset everything"],
   ["I", "invert"],
@@ -18,6 +17,7 @@ const KEYS = [
   ["?", "this list"],
 ];
 const STEP_KEYS = ["\u2190 and \u2192", "previous, next; with Shift they move the picture"];
+const DIGITS = ["1 to 9", "window presets"];
 const ZOOM_KEYS = ["Wheel, + and \u2212", "zoom about the cursor, or the middle"];
 const STACK_KEYS = [
   ["Wheel, \u2191 and \u2193", "through the series; Page up and down by ten, Home and End"],
@@ -71,12 +71,12 @@ function pressKey(viewer, event) {
   return true;
 }
 
-function helpPanel({ events, stack }) {
+function helpPanel({ events, stack, digits }) {
   const panel = element("div", "help");
   panel.setAttribute("role", "dialog");
   panel.setAttribute("aria-label", "Keys and mouse");
   const list = element("dl", "keys");
-  const keys = [...(stack ? STACK_KEYS : [ZOOM_KEYS]), ...KEYS];
+  const keys = [...(stack ? STACK_KEYS : [ZOOM_KEYS]), ...(digits ? [DIGITS] : []), ...KEYS];
   if (events.includes("step")) keys.unshift(STEP_KEYS);
   for (const [key, what] of keys) {
     list.append(element("dt", "key", key), element("dd", "what", what));
