@@ -171,7 +171,8 @@ def draw_subgroups(findings: Findings) -> None:
 def _subgroup_notes(groups: Sequence[Subgroup], label: str, *, left_out: int) -> str:
     notes = []
     if left_out:
-        notes.append(f"{left_out} subgroups have no such figure (one class only) and are not shown.")
+        have = "subgroup has" if left_out == 1 else "subgroups have"
+        notes.append(f"{left_out} {have} no such figure (one class only), not shown here.")
     describing = list(
         dict.fromkeys(group.column.replace("_", " ") for group in groups if group.against == label)
     )

@@ -77,7 +77,11 @@ def _patients(readable: pd.DataFrame) -> Tile:
             help="No id in a labels CSV or a DICOM header. Splits then keep near-copies together.",
         )
     missing = int((~known).sum())
-    detail = f"{missing:,} slices without an id" if missing else "every slice has an id"
+    detail = (
+        f"{missing:,} {'slice' if missing == 1 else 'slices'} without an id"
+        if missing
+        else "every slice has an id"
+    )
     return Tile(
         "Patients", f"{readable['patient_id'].nunique():,}", detail, tone="warn" if missing else "neutral"
     )

@@ -57,7 +57,8 @@ def draw_cost(config: TrainConfig) -> None:
         f"**{duration(found.seconds)}** · {found.parameters / 1e6:.1f} M parameters",
         help="Estimates. The time is that of all epochs, from the speed of "
         f"{'earlier runs here' if found.measured else 'a reference machine with two cores'}: an epoch at the "
-        f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it.",
+        f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it; preparing the "
+        "slices before and predicting them at the end come on top.",
     )
     if cost.plan.config != config or not cost.plan.fits:
         offer(cost.plan, title=cost.verdict, key="train-fit")
