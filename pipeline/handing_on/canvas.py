@@ -54,6 +54,18 @@ class Canvas(Protocol):
         """Place a picture, uint8 (rows, columns, 3)."""
 
 
+class Blank:
+    """A page that nothing is drawn on: to find out how much room something takes on `like`."""
+
+    def __init__(self, like: Canvas) -> None:
+        self.width = like.width
+
+    def text(self, *_: Any, **__: Any) -> None:
+        """Write nothing."""
+
+    box = picture = text
+
+
 class PdfCanvas:
     """A page as PDF."""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pipeline.explanation.report_card import ReportCard
-from pipeline.handing_on.canvas import A4, Canvas, PdfCanvas, PictureCanvas, broken_lines, shortened
+from pipeline.handing_on.canvas import A4, Blank, Canvas, PdfCanvas, PictureCanvas, broken_lines, shortened
 from pipeline.handing_on.facts import SYNTHETIC, origin, slice_words
-from pipeline.handing_on.map_verdict import map_verdict
+from pipeline.handing_on.map_verdict import MapVerdict, map_verdict
 from pipeline.handing_on.panels import MAP_LIMITS, draw_fitted, draw_scale, make_pictures, scale_words
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction, score_text
@@ -25,6 +25,7 @@ _WIDTH = _RIGHT - _LEFT
 _GAP = 16.0
 _HALF = (_WIDTH - _GAP) / 2
 _SECOND = _LEFT + _HALF + _GAP
+_FOOT = A4[1] - 50  # what is above ends here
 _MOST_BARS = 8
 _MOST_LINES = 5  # of one text: lists of a hundred classes stay on the page
 _SCALE = 200 / 72  # of the picture: 200 pixels an inch
@@ -81,19 +82,38 @@ def draw_sheet(
         overridden: whether somebody asked for a refused slice's answer all the same.
         card: how far that map can be trusted; None where it was not checked.
     """
+
+    def draw(on: Canvas, side: float) -> float:
+        y = _draw_head(on, run, made)
+        y = _draw_pictures(on, prediction, label, y, side=side, shown=prediction.status == "ok" or overridden)
+        return _draw_words(on, prediction, run, y, overridden=overridden, card=card)
+
+    over = draw(Blank(canvas), _HALF) - _FOOT  # many classes and long names take room from the pictures
+    draw(canvas, _HALF - max(0.0, over))
+    _draw_foot(canvas)
+
+
+def _draw_words(
+    canvas: Canvas,
+    prediction: Prediction,
+    run: RunInfo,
+    y: float,
+    *,
+    overridden: bool,
+    card: ReportCard | None,
+) -> float:
+    """Draw what stands below the pictures; return where it ends."""
     shown = prediction.status == "ok" or overridden
-    y = _draw_head(canvas, run, made)
-    y = _draw_pictures(canvas, prediction, label, y, shown=shown)
     y = _draw_rule(canvas, y + 4)
     left = (
         _draw_answer(canvas, prediction, y, overridden=overridden)
         if shown
         else _refused(canvas, prediction, y)
     )
-    right = _draw_limits(canvas, prediction, y, shown=shown, card=card)
-    y = _draw_rule(canvas, max(left, right) + 4)
-    _draw_origin(canvas, prediction, run, y)
-    _draw_foot(canvas)
+    y = max(left, _draw_limits(canvas, prediction, y, shown=shown)) + 4
+    if shown:
+        y = _draw_map_verdict(canvas, map_verdict(prediction, card), _draw_rule(canvas, y)) + 2
+    return _draw_origin(canvas, prediction, run, _draw_rule(canvas, y))
 
 
 def _draw_head(canvas: Canvas, run: RunInfo, made: datetime) -> float:
@@ -110,7 +130,7 @@ def _draw_head(canvas: Canvas, run: RunInfo, made: datetime) -> float:
 
 
 def _draw_pictures(
-    canvas: Canvas, prediction: Prediction, label: str | None, y: float, *, shown: bool
+    canvas: Canvas, prediction: Prediction, label: str | None, y: float, *, side: float, shown: bool
 ) -> float:
     pictures = make_pictures(prediction, label)
     for x, title in ((_LEFT, "The slice"), (_SECOND, f"What speaks for {pictures.label}")):
@@ -118,15 +138,15 @@ def _draw_pictures(
             title = shortened(canvas, title, size=9, width=_HALF, bold=True)
             canvas.text(x, y + 7, title, size=9, color=_INK, bold=True)
     y += 13
-    draw_fitted(canvas, pictures.plain, x=_LEFT, y=y, width=_HALF, height=_HALF)
-    _write(canvas, slice_words(prediction.image), x=_LEFT, y=y + _HALF + 12, width=_HALF, size=7)
+    draw_fitted(canvas, pictures.plain, x=_LEFT, y=y, width=_HALF, height=side)
+    _write(canvas, slice_words(prediction.image), x=_LEFT, y=y + side + 12, width=_HALF, size=7)
     if not shown:
-        canvas.box(_SECOND, y, _HALF, _HALF, color=_GROOVE, radius=4)
+        canvas.box(_SECOND, y, _HALF, side, color=_GROOVE, radius=4)
         words = "No map: the slice was refused."
-        canvas.text(_SECOND + _HALF / 2, y + _HALF / 2, words, size=8, color=_MUTED, align="center")
-        return y + _HALF + 20
-    draw_fitted(canvas, pictures.heated, x=_SECOND, y=y, width=_HALF, height=_HALF)
-    end = draw_scale(canvas, pictures, x=_SECOND, y=y + _HALF + 6, width=_HALF, size=7, color=_MUTED)
+        canvas.text(_SECOND + _HALF / 2, y + side / 2, words, size=8, color=_MUTED, align="center")
+        return y + side + 20
+    draw_fitted(canvas, pictures.heated, x=_SECOND, y=y, width=_HALF, height=side)
+    end = draw_scale(canvas, pictures, x=_SECOND, y=y + side + 6, width=_HALF, size=7, color=_MUTED)
     said = f"{scale_words(pictures)} {MAP_LIMITS}"
     return _write(canvas, said, x=_LEFT, y=end + 9, width=_WIDTH, size=7)
 
@@ -172,11 +192,17 @@ def _refused(canvas: Canvas, prediction: Prediction, y: float) -> float:
     return _write(canvas, prediction.reason, x=_LEFT, y=y + 42, width=_HALF, size=8, color=_INK)
 
 
-def _draw_limits(
-    canvas: Canvas, prediction: Prediction, y: float, *, shown: bool, card: ReportCard | None
-) -> float:
+def _draw_map_verdict(canvas: Canvas, verdict: MapVerdict, y: float) -> float:
+    """Draw how far the map can be trusted over the page's width; return where it ends."""
+    y = _draw_said(canvas, "Can the map be trusted?", verdict.said, x=_LEFT, y=y)
+    for words in filter(None, (verdict.because, verdict.checks)):
+        y = _write(canvas, words, x=_LEFT, y=y, width=_WIDTH, size=7)
+    return y
+
+
+def _draw_limits(canvas: Canvas, prediction: Prediction, y: float, *, shown: bool) -> float:
     """Draw what keeps the answer from being certain in the right half; return where it ends."""
-    for title, said, note in _limits(prediction, shown=shown, card=card):
+    for title, said, note in _limits(prediction, shown=shown):
         y = _draw_said(canvas, title, said, note, x=_SECOND, y=y) + 3
     return y
 
@@ -187,24 +213,20 @@ def _draw_said(canvas: Canvas, title: str, said: str, note: str = "", *, x: floa
     return _write(canvas, note, x=x, y=y, width=_HALF, size=7)
 
 
-def _limits(
-    prediction: Prediction, *, shown: bool, card: ReportCard | None
-) -> Iterator[tuple[str, str, str]]:
+def _limits(prediction: Prediction, *, shown: bool) -> Iterator[tuple[str, str, str]]:
     if shown:
-        verdict = map_verdict(prediction, card)
-        checks = f"{verdict.checks}." if verdict.checks else ""
-        yield "Can the map be trusted?", verdict.said, f"{verdict.because} {checks}".strip()
         yield from doubts(prediction)
     passed = "Looks like an axial CT slice of the trunk." if prediction.gate.passed else "Not taken for one."
     yield "Is it a chest CT slice?", passed, f"{distance_words(prediction)}."
 
 
-def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, y: float) -> None:
+def _draw_origin(canvas: Canvas, prediction: Prediction, run: RunInfo, y: float) -> float:
     canvas.text(_LEFT, y + 8, "Where it comes from", size=9, color=_INK, bold=True)
     y += 22
     for title, said in origin(prediction, run):
         canvas.text(_LEFT, y, title, size=7, color=_MUTED)
         y = _write(canvas, said, x=_LEFT + 74, y=y, width=_WIDTH - 74, size=7, color=_INK, line=9.5) + 1
+    return y
 
 
 def _draw_foot(canvas: Canvas) -> None:

@@ -30,8 +30,7 @@ def run() -> list[dict[str, Any]]:
         default = openvino.Core().compile_model(network, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
         kind = default.get_property("INFERENCE_PRECISION_HINT").to_string()
         inputs = [_input(engine, each.slice_hu) for seed in PATIENTS for each in _patient(seed)]
-        exact, exact_ms = _answers(engine, engine._for_batch(1), inputs)
-        other, other_ms = _answers(engine, default, inputs)
+        (exact, exact_ms), (other, other_ms) = _in_turns(engine, [engine._for_batch(1), default], inputs)
     apart = np.abs(exact - other).max()
     changed = int((exact.argmax(axis=1) != other.argmax(axis=1)).sum())
     name = f"{engine.facts.architecture} at {engine.facts.image_size}, {len(inputs)} slices"
@@ -62,11 +61,16 @@ def _input(engine: Engine, slice_hu: np.ndarray) -> np.ndarray:
     return to_model_input(output, image_size=engine.facts.image_size, channels=engine.facts.channels)[None]
 
 
-def _answers(engine: Engine, compiled: Any, inputs: list[np.ndarray]) -> tuple[np.ndarray, float]:
-    """Return the probabilities (n, c), and the median milliseconds of a slice."""
-    logits, took = [], []
+def _in_turns(engine: Engine, graphs: list[Any], inputs: list[np.ndarray]) -> list[tuple[np.ndarray, float]]:
+    """Return each graph's probabilities (n, c), and its median milliseconds of a slice."""
+    logits: list[list[np.ndarray]] = [[] for _ in graphs]
+    took: list[list[float]] = [[] for _ in graphs]
     for batch in inputs:
-        began = time.perf_counter()
-        logits.append(infer(compiled, batch).logits[0])
-        took.append(1e3 * (time.perf_counter() - began))
-    return engine.probabilities(np.stack(logits)), float(np.median(took))
+        for place, graph in enumerate(graphs):
+            began = time.perf_counter()
+            logits[place].append(infer(graph, batch).logits[0])
+            took[place].append(1e3 * (time.perf_counter() - began))
+    return [
+        (engine.probabilities(np.stack(said)), float(np.median(times)))
+        for said, times in zip(logits, took, strict=True)
+    ]

@@ -153,15 +153,21 @@ def undecided(prediction):
     return many
 
 
-@pytest.mark.parametrize("kind", ["plain", "calibrated", "many", "undecided", "wide", "synthetic", "checked"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "calibrated", "many", "undecided", "wide", "synthetic", "checked", "all"]
+)
 def test_nothing_leaves_the_page(kind, grey, ct, run):
     made = {"calibrated": calibrated, "many": many_classes, "undecided": undecided}
     prediction = made.get(kind, lambda each: each)(grey)
     if kind == "wide":
         image = replace(grey.image, image=grey.image.image[180:300])
         prediction = replace(grey, image=image)
-    run = replace(run, name="r" * 64, tags={"synthetic": "true"}) if kind == "synthetic" else run
-    page = drawn(prediction, run, card=CARD if kind in ("checked", "undecided") else None)
+    if kind == "all":
+        prediction = undecided(calibrated(grey))
+    run = replace(run, name="r" * 64, tags={"synthetic": "true"}) if kind in ("synthetic", "all") else run
+    page = drawn(prediction, run, card=CARD if kind in ("checked", "undecided", "all") else None)
+    *body, _, _ = page.texts
+    assert max(y for *_, y in body) <= A4[1] - 46, "nothing runs into the foot"
     for text, left, right, y in page.texts:
         assert left >= 40 and right <= A4[0] - 40 and 40 <= y <= A4[1] - 30, text
 
