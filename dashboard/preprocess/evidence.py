@@ -40,7 +40,7 @@ def evidence_words(evidence: Evidence, *, doubted: bool = False) -> tuple[str, b
     """Return what is known or suspected of a mask in a sentence, and whether it speaks against the mask.
 
     Args:
-        doubted: whether its verdict suspects that lung is missing: then what is not seen says nothing.
+        doubted: whether its verdict suspects that lung is missing: then what is not seen says little.
     """
     problem = f" {evidence.problem}" if evidence.problem else ""
     comparison = evidence.comparison
@@ -57,8 +57,12 @@ def evidence_words(evidence: Evidence, *, doubted: bool = False) -> tuple[str, b
         if evidence.suspicion.regions > 0:
             against = True
             parts.append(f"Suspicion: {_suspect_words(evidence)} Look at it; it may be normal.")
-        elif not doubted:
-            parts.append("Nothing beside the mask looks like lesion left out.")
+        else:
+            parts.append(
+                "What is missing may be far from the mask: no dense region is seen right beside it."
+                if doubted
+                else "Nothing beside the mask looks like lesion left out."
+            )
     return " ".join(parts) + problem, against
 
 

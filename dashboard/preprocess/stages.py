@@ -71,7 +71,7 @@ def draw_verdict(done: Preprocessed, recipe: Recipe, evidence: Evidence) -> None
     told = "var(--h-warn)" if against else "var(--h-muted)"
     st.html(
         f'<div class="h-callout prep-verdict" data-tone="{tone}" style="flex-direction:column;gap:2px">'
-        f'<div style="{line}"><strong>{html.escape(title)}</strong>'
+        f'<div style="{line}"><strong style="white-space:nowrap">{html.escape(title)}</strong>'
         f'<span title="{html.escape(text)}" style="{clipped}">{html.escape(text)}</span>'
         f'<span style="{aside}">{sum(done.milliseconds.values()):.1f} ms in all</span></div>'
         f'<div class="prep-evidence" style="{line};font-size:12.5px">'
@@ -97,7 +97,7 @@ def verdict_words(done: Preprocessed, recipe: Recipe) -> tuple[Tone, str, str]:
         return "warn", "Mask not believed.", " ".join(verdict.reasons) + whole
     area = f" ({verdict.lung_area_cm2:.0f} cm²)" if verdict.lung_area_cm2 is not None else ""
     if verdict.suspicion:
-        return "warn", "Mask believed, one side doubted.", verdict.suspicion
+        return "warn", "One side doubted.", verdict.suspicion
     symmetry = dict(verdict.measures)["symmetry"]
     return (
         "good",

@@ -142,7 +142,12 @@ class Prediction:
             "heatmap_limit": self.heat_limit(),
             "frame": self.image.frame,
             "frames": self.image.frames,
-            "lungs": {"believed": verdict.plausible, "share_of_body": verdict.lung_fraction},
+            "notes": list(self.image.notes),
+            "lungs": {
+                "believed": verdict.plausible,
+                "share_of_body": verdict.lung_fraction,
+                "suspicion": verdict.suspicion,
+            },
             "architecture": self.engine.facts.architecture,
             "model_sha256": self.engine.facts.sha256["model.bin"],
             "recipe_hash": self.engine.facts.recipe_hash,

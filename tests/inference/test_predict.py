@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
+from pipeline.data.phantom import generate_patient
+from pipeline.data.reading import read_slice_bytes
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_inputs, predict_slice
 from pipeline.preprocessing.apply import preprocess_output, to_model_input
@@ -53,6 +56,17 @@ def test_a_heatmap_lies_on_the_slice_it_explains(engine, phantoms):
         laid = prediction.on_slice(prediction.heatmap.values)
         assert laid.shape == image.image.shape and laid.dtype == np.float32
         assert laid.max() == pytest.approx(prediction.heatmap.values.max(), rel=0.05)
+
+
+def test_an_answer_tells_of_filled_marks_and_of_a_doubted_side(engine, chest):
+    colour = cv2.merge([chest.image] * 3)
+    cv2.line(colour, (40, 60), (90, 80), (0, 255, 255), 2)
+    marked = read_slice_bytes(cv2.imencode(".png", colour)[1].tobytes())
+    line = predict_slice(engine, marked).to_json(input="x")
+    assert line["notes"] == [COLOUR_NOTE, FILLED_NOTE]
+    assert line["lungs"]["suspicion"] is None
+    lobe = as_hu(generate_patient(1032)[6])
+    assert "One side has" in predict_slice(engine, lobe).to_json(input="x")["lungs"]["suspicion"]
 
 
 def test_heat_follows_what_is_seen(engine, chest):

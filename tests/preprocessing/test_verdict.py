@@ -76,7 +76,7 @@ def test_a_side_much_smaller_than_the_other_is_believed_with_a_suspicion():
     half = (slice(30, 48), slice(60, 85))  # as where a lobe is solid: 45 % of the other side
     verdict = judge_mask(mask_with(LEFT, half), body_of())
     assert verdict.plausible
-    assert verdict.suspicion is not None and "One side has 49% of the other" in verdict.suspicion
+    assert verdict.suspicion is not None and "One side has 49% of the other's area" in verdict.suspicion
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ class MaskVerdict:
         if not self.plausible or symmetry >= EVEN_SIDES or self.lung_fraction < _LEAST_EVEN_LUNG:
             return None
         return (
-            f"One side has {symmetry:.0%} of the other one's area: lung that is solid or pressed together "
-            "may be missing there. An effusion alone, or a high diaphragm, looks the same."
+            f"One side has {symmetry:.0%} of the other's area: solid or compressed lung may be missing, "
+            "unless the diaphragm is high."
         )
 
     @property
