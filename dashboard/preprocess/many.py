@@ -144,7 +144,8 @@ def _draw_figures(dataset: str, rows: pd.DataFrame, found: list[SampleSlice]) ->
         fired = sum(each.is_suspicious for each in suspected)
         tiles.append(
             Tile(
-                "Something left out?", f"{fired} of {len(suspected)}", "a suspicion: something dense, one side small",
+                "Something left out?", f"{fired} of {len(suspected)}",
+                "a suspicion: something dense, or one side small",
                 tone="warn" if fired else "neutral",
             )
         )  # fmt: skip
