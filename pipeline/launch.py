@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def launch_dashboard(workspace: Workspace, *, port: int, address: str, headless:
     command += ["--server.port", str(chosen), "--server.address", address]
     command += ["--server.headless", str(headless or not _has_screen()).lower()]
     process = subprocess.Popen(command, cwd=home, env=os.environ | {"HILUM_WORKSPACE": str(workspace.root)})
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # whoever ends this ends the server with it
     try:
         return process.wait()
     except KeyboardInterrupt:
