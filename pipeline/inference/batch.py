@@ -81,7 +81,7 @@ def predict_batch(
     """Write the answers for all slices of the inputs as one table, a row a slice, in the inputs' order.
 
     What cannot be read is a row with its reason. A batch that was stopped or killed has lost the parts
-    of PART slices that it was at, on a cluster one or two a few workers; the same call with `resume` goes on.
+    that it was at (PART slices each, on a cluster one a worker); the same call with `resume` goes on.
 
     Args:
         run: which model.
