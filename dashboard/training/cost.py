@@ -53,9 +53,9 @@ def draw_cost(config: TrainConfig) -> None:
     cost = cost_of(config)
     found = cost.estimate
     st.caption(
-        f"about **{found.memory / 2**30:.1f}** of {found.available / 2**30:.1f} GiB free · "
+        f"about **{found.memory / 2**30:.1f}** of {found.available / 2**30:.1f} GiB · "
         f"**{duration(found.seconds)}** · {found.parameters / 1e6:.1f} M parameters",
-        help="Estimates. The time is that of all epochs, from the speed of "
+        help="Estimates. Memory: of what is free now. The time is that of all epochs, by the speed of "
         f"{'earlier runs here' if found.measured else 'a reference machine with two cores'}: an epoch at the "
         f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it; preparing the "
         "slices before and predicting them at the end come on top.",

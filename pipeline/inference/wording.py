@@ -80,7 +80,9 @@ def doubts(prediction: Prediction) -> list[Doubt]:
     calibration = prediction.engine.calibration
     if calibration is None or prediction.little_lung:
         return []
-    answer, note = prediction.conformal, ""
+    answer = prediction.conformal
+    said, _, reason = answer.sentence.partition(": ") if answer.labels is None else (answer.sentence, "", "")
+    note = reason[:1].upper() + reason[1:]
     if answer.labels is not None and calibration.conformal is not None:
         left_out = [name for name in prediction.engine.classes if name not in calibration.conformal.floors]
         silent = f"; says nothing of {', '.join(left_out)}" if left_out else ""
@@ -88,7 +90,7 @@ def doubts(prediction: Prediction) -> list[Doubt]:
             f"Such sets hold the right class in {1 - calibration.conformal.alpha:.0%} of new patients' "
             f"slices{silent}. Fitted on the same slices."
         )
-    rows = [Doubt("Cannot be excluded", answer.sentence, note)]
+    rows = [Doubt("Cannot be excluded", said, note)]
     point = calibration.operating_point
     if point is not None and prediction.averaging.is_plain:
         called = prediction.probabilities[point.label] >= point.threshold
