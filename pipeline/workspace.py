@@ -1,7 +1,7 @@
 """Where everything of a user lies: one folder of plain files, safe to read while others write.
 
     workspace.json        format number
-    secret.key            key of the patient pseudonyms; never leaves the folder
+    secret.key            key of the patient pseudonyms; goes nowhere but to a private cluster's workers
     datasets/NAME/        index, splits, thumbnails, audit of one data set
     recipes/              named preprocessing recipes
     cache/                preprocessed slices, memory-mapped
