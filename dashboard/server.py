@@ -34,15 +34,20 @@ MODULES = (
     "pipeline.data.audit",
     "pipeline.data.thumbnails",
 )
+# What the first prediction needs, once Explore can be drawn.
+LATER = ("pipeline.inference.predict", "dashboard.prediction.maps", "dashboard.prediction.opinion")
 _LOG = logging.getLogger("hilum.dashboard")
 
 
 def warm_up() -> None:
-    """Import what Explore needs and draw its figures once, of two made-up slices."""
+    """Import what Explore needs and draw its figures once, of two made-up slices; then what Predict needs."""
     try:
         for module in MODULES:
             importlib.import_module(module)
         _draw_once()
+        for module in LATER:
+            importlib.import_module(module)
+        importlib.import_module("pipeline.inference.runtime").load_openvino()
     except Exception:  # a visit will say what is wrong, in its place
         _LOG.exception("The pages could not be loaded beforehand")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parents[2]
 
 
-def test_warming_up_loads_what_explore_needs_and_no_learning_library():
+def test_warming_up_loads_what_explore_and_predict_need_and_no_learning_library():
     """In a process of its own, where nothing is loaded yet; a failure would be on stderr, and no visit's."""
     code = (
-        "import logging, sys; from dashboard.server import MODULES, warm_up; logging.basicConfig(); "
-        "warm_up(); print(*sys.modules); print(*MODULES)"
+        "import logging, sys; from dashboard.server import LATER, MODULES, warm_up; logging.basicConfig(); "
+        "warm_up(); print(*sys.modules); print(*MODULES, *LATER, 'openvino')"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HOME)
     loaded, wanted = (set(line.split()) for line in ran.stdout.splitlines())
