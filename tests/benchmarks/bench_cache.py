@@ -26,7 +26,6 @@ from pipeline.cache.inventory import list_caches
 from pipeline.cache.store import SliceCache
 from pipeline.data.datasets import load_index
 from pipeline.data.index import build_index
-from pipeline.data.phantom import generate_patient
 from pipeline.data.reading import read_slice
 from pipeline.data.statistics import display_grey
 from pipeline.preprocessing.apply import preprocess_output
@@ -96,6 +95,8 @@ def _row(figure: str, value: float, unit: str, peer: str = "", ratio: float | No
 
 def _write_slices(folder: Path, count: int) -> Path:
     """Write `count` different 512 x 512 phantoms as grey JPEG, as the mission's data is."""
+    from pipeline.data.phantom import generate_patient  # here: the processes that prepare have no need of it
+
     folder.mkdir()
     drawn = [piece for seed in range(1000, 1004) for piece in generate_patient(seed)]
     for number in range(count):
