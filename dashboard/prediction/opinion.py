@@ -19,6 +19,7 @@ from pipeline.inference.wording import (
     distance_words,
     doubts,
     nearness_words,
+    picture_notes,
     score_notes,
     shown_labels,
 )
@@ -135,7 +136,8 @@ def _scores(prediction: Prediction) -> None:
         for label in shown_labels(prediction)
     )
     said = answer_words(prediction)
-    notes = "".join(f"<small>{html.escape(note)}</small>" for note in score_notes(prediction))
+    said_too = [*score_notes(prediction), *picture_notes(prediction)]
+    notes = "".join(f"<small>{html.escape(note)}</small>" for note in said_too)
     st.html(
         f'<div class="p-answer"><p>The model says</p><h3>{swatch}{html.escape(said)}</h3>'
         f'<div class="p-scores">{rows}</div>{notes}</div>{_doubt(prediction)}'

@@ -16,7 +16,14 @@ from pipeline.handing_on.study import SourceFile, Study, derived_uid
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction
 from pipeline.inference.seen import SENTENCES
-from pipeline.inference.wording import answer_words, distance_words, doubts, score_notes, shown_labels
+from pipeline.inference.wording import (
+    answer_words,
+    distance_words,
+    doubts,
+    picture_notes,
+    score_notes,
+    shown_labels,
+)
 from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo
 
@@ -132,7 +139,7 @@ def _texts(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterato
     yield f"{NOTICE}. {NOT_CLINICAL}"
     if run.synthetic:
         yield f"{SYNTHETIC}: the model learned from phantoms."
-    yield from filter(None, [prediction.reason, *score_notes(prediction)])
+    yield from filter(None, [prediction.reason, *score_notes(prediction), *picture_notes(prediction)])
     for doubt in doubts(prediction):
         yield f"{doubt.title}: {doubt.said} {doubt.note}".strip()
     yield f"{distance_words(prediction)}."

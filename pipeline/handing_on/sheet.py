@@ -13,7 +13,14 @@ from pipeline.handing_on.panels import MAP_LIMITS, draw_fitted, draw_scale, make
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction, score_text
 from pipeline.inference.seen import SENTENCES
-from pipeline.inference.wording import answer_words, distance_words, doubts, score_notes, shown_labels
+from pipeline.inference.wording import (
+    answer_words,
+    distance_words,
+    doubts,
+    picture_notes,
+    score_notes,
+    shown_labels,
+)
 from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo
 
@@ -161,7 +168,8 @@ def _draw_answer(canvas: Canvas, prediction: Prediction, y: float, *, overridden
     canvas.text(_LEFT, y + 26, said, size=17, color=_INK, bold=True)
     labels = shown_labels(prediction)
     y = _draw_bars(canvas, prediction, labels[:_MOST_BARS], y + 38)
-    notes = [*score_notes(prediction), prediction.reason if prediction.status == "ok" else ""]
+    notes = [*score_notes(prediction), *picture_notes(prediction)]
+    notes.append(prediction.reason if prediction.status == "ok" else "")
     if len(labels) > _MOST_BARS:
         notes.insert(0, f"{len(labels) - _MOST_BARS} further classes have less.")
     for note in filter(None, notes):

@@ -67,6 +67,13 @@ def score_notes(prediction: Prediction) -> list[str]:
     return notes
 
 
+def picture_notes(prediction: Prediction) -> list[str]:
+    """Say what was done to the picture before the model saw it, and what is odd about its lungs."""
+    done = "; ".join(prediction.image.notes)
+    suspicion = prediction.preprocessed.verdict.suspicion
+    return [*([f"The picture: {done}."] if done else []), *([suspicion] if suspicion else [])]
+
+
 class Doubt(NamedTuple):
     """What keeps an answer from being certain: a title, a sentence, and what that rests on."""
 

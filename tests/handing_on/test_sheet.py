@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
+from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
 from pipeline.explanation.closed_form import closed_form_cam
 from pipeline.handing_on.canvas import A4, PictureCanvas
 from pipeline.handing_on.map_verdict import NOT_CHECKED
@@ -228,3 +229,18 @@ def test_what_the_maps_report_card_said_stands_on_the_page(grey, run):
 def test_the_picture_is_the_same_page(grey, run):
     picture = Image.open(io.BytesIO(sheet_png(grey, run, made=MADE)))
     assert picture.size == (1654, 2339) and picture.text["Comment"] == NOTICE
+
+
+def test_what_was_done_to_the_picture_and_a_doubted_side_stand_on_the_page(grey, run):
+    verdict = replace(
+        grey.preprocessed.verdict, plausible=True, lung_fraction=0.2, measures=(("symmetry", 0.3),)
+    )
+    marked = replace(
+        grey,
+        image=replace(grey.image, notes=(COLOUR_NOTE, FILLED_NOTE)),
+        preprocessed=replace(grey.preprocessed, verdict=verdict),
+    )
+    assert (
+        "marks drawn in colour" in drawn(marked, run).words and "30% of the other" in drawn(marked, run).words
+    )
+    assert "marks drawn in colour" not in drawn(grey, run).words
