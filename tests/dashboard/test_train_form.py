@@ -189,7 +189,7 @@ def test_few_epochs_leave_the_backbone_its_share(small):
 
 
 def test_what_does_not_fit_is_said_and_set_right_with_one_click_that_can_be_undone(small, monkeypatch):
-    monkeypatch.setenv("HILUM_MEMORY_GB", "1.9")
+    monkeypatch.setenv("HILUM_MEMORY_GB", "2.3")
     app = page()
     app.selectbox(key="train.preset").set_value("from-scratch").run()
     assert "This does not fit this machine." in html_of(app)
@@ -315,7 +315,7 @@ def test_a_search_is_queued_with_its_ranges(small):
 
 
 def test_a_search_for_which_memory_is_short_takes_what_fits(small, monkeypatch):
-    monkeypatch.setenv("HILUM_MEMORY_GB", "1.9")
+    monkeypatch.setenv("HILUM_MEMORY_GB", "2.3")
     app = page()
     app.selectbox(key="train.preset").set_value("from-scratch").run()
     button(app, "train-search").click().run()

@@ -101,4 +101,4 @@ def test_the_worst_subgroup_counts():
 
     both = pd.concat([table.assign(source="here"), bad.assign(source="there")], ignore_index=True)
     line = _status(read_predictions(both), BEST, "No subgroup")
-    assert line.status == "not met" and "source there" in line.evidence
+    assert line.status == "not met" and "source: there" in line.evidence
