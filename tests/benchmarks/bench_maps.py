@@ -69,6 +69,9 @@ class Tested:
 def run() -> list[dict[str, Any]]:
     """Measure every method of every family, the report cards' verdicts, and their time."""
     start_backend()
+    import keras
+
+    keras.utils.disable_interactive_logging()  # Score-CAM's bars would run through the table
     began = time.perf_counter()
     phantoms = list(_phantoms())
     rows = []
