@@ -7,7 +7,11 @@ Simard et al. 1993), repeated on the moved f where the motion is large (Lucas an
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,10 +22,14 @@ from pipeline.data.statistics import FINGERPRINT_SIDE as SIDE
 BLUR = 0.7  # cells: below it an interpolated copy is no longer its original
 LEAST_DEVIATION = 2.0  # grey levels: a flatter fingerprint is like nothing
 _DETAIL_BLUR = 2.0  # cells
+_STILL = 0.1  # cells of motion: below it the first fit leaves nothing for another
 _MARGIN = 2  # cells at the border: what moves in and out of view
 _RIDGE = 1e-5
+_THREADS = max(1, min(8, os.cpu_count() or 1))
 _BLOCK = 256  # fingerprints at a time: what a processor keeps near
 _Floats = NDArray[np.float32]
+
+_Some = TypeVar("_Some", "RefinedFits", "ToneFits")
 
 _row, _column = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
 _y, _x = (2 * axis / (SIDE - 1) - 1 for axis in (_row, _column))
@@ -109,30 +117,56 @@ def fit_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int6
 
 
 def refine_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> RefinedFits:
-    """Fit each pair, move first by what was found, and fit again; the better fit counts."""
-    none: _Floats = np.empty(0, np.float32)
-    found = [RefinedFits(none, none, none)]
-    for start in range(0, len(first), _BLOCK):
-        one, other = images[first[start : start + _BLOCK]], images[second[start : start + _BLOCK]]
-        goal = _centred(other[:, *_SEEN].reshape(len(other), -1))
-        left, motion = _step(one, goal)
-        left_again, further = _step(_moved(one, motion), goal)
-        better = (left_again**2).sum(axis=1) < (left**2).sum(axis=1)
-        left = np.where(better[:, None], left_again, left).astype(np.float32)
-        motion = np.where(better[:, None], motion + further, motion)
-        whole = np.maximum((goal**2).sum(axis=1), 1.0)
-        detail = _detail_energy(left) / (_detail_energy(goal) + np.float32(1e-3))
-        residual = np.asarray((left**2).sum(axis=1) / whole, np.float32)
-        found.append(RefinedFits(residual, _size_of(motion), np.asarray(detail, np.float32)))
-    return RefinedFits(*(np.concatenate([getattr(part, name) for part in found]) for name in vars(found[0])))
+    """Fit each pair; where something moved, move first by what was found and fit again: the better counts."""
+    targets = _centred(images[:, *_SEEN].reshape(len(images), -1))
+    sharp, whole = _detail_energy(targets), np.maximum((targets**2).sum(axis=1), 1.0)
+
+    def refine(first: NDArray[np.int64], second: NDArray[np.int64]) -> RefinedFits:
+        used, at = np.unique(first, return_inverse=True)  # a slice stands in many pairs
+        goal = targets[second]
+        left, motion = _step(_bases(images[used]), images[used].std(axis=(1, 2)), at, goal)
+        moved = np.flatnonzero(_size_of(motion) > _STILL)
+        if len(moved):
+            again = _moved(images[first[moved]], motion[moved])
+            each = np.arange(len(moved))
+            left_again, further = _step(_bases(again), again.std(axis=(1, 2)), each, goal[moved])
+            better = (left_again**2).sum(axis=1) < (left[moved] ** 2).sum(axis=1)
+            left[moved[better]] = left_again[better]
+            motion[moved[better]] += further[better]
+        detail = _detail_energy(left) / (sharp[second] + np.float32(1e-3))
+        residual = np.asarray((left**2).sum(axis=1) / whole[second], np.float32)
+        return RefinedFits(residual, _size_of(motion), np.asarray(detail, np.float32))
+
+    return _in_blocks(refine, first, second)
 
 
-def _step(images: _Floats, goal: _Floats) -> tuple[_Floats, _Floats]:
-    """Return what a linear fit of each picture to its goal leaves, (n, pixels), and the motion, (n, 6)."""
-    bases, scales, inverses = _bases(images)
+def _in_blocks(
+    fit: Callable[[NDArray[np.int64], NDArray[np.int64]], _Some],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+) -> _Some:
+    """Return what `fit` returns of all pairs, block by block on all cores."""
+    starts = range(0, max(1, len(first)), _BLOCK)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = list(pool.map(lambda at: fit(first[at : at + _BLOCK], second[at : at + _BLOCK]), starts))
+    columns = {name: np.concatenate([getattr(part, name) for part in found]) for name in vars(found[0])}
+    return type(found[0])(**columns)
+
+
+def _step(
+    terms: tuple[_Floats, _Floats, _Floats], deviation: _Floats, at: NDArray[np.int64], goal: _Floats
+) -> tuple[_Floats, _Floats]:
+    """Return what a linear fit leaves of each goal, (n, pixels), and the motion, (n, 6).
+
+    Args:
+        terms: of `_bases`.
+        deviation: of the pictures that they are of.
+        at: which of them is fitted to each goal.
+    """
+    bases, scales, inverses = (part[at] for part in terms)
     weights = np.matmul(inverses, np.matmul(bases, goal[..., None]))[..., 0]
     left = goal - np.matmul(weights[:, None], bases)[:, 0]
-    return left, _motion_of(weights / scales, images.std(axis=(1, 2)))
+    return left, _motion_of(weights / scales, deviation[at])
 
 
 def _detail_energy(rows: _Floats) -> _Floats:
@@ -147,11 +181,10 @@ def fit_tones(
     fingerprints: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> ToneFits:
     """Fit each pair by tone alone, nothing moved and nothing blurred."""
-    left, difference = [np.empty(0)], [np.empty(0)]
-    for start in range(0, len(first), _BLOCK):
+
+    def fit(first: NDArray[np.int64], second: NDArray[np.int64]) -> ToneFits:
         one, other = (
-            fingerprints[which[start : start + _BLOCK]].reshape(-1, SIDE * SIDE).astype(np.float32)
-            for which in (first, second)
+            fingerprints[which].reshape(-1, SIDE * SIDE).astype(np.float32) for which in (first, second)
         )
         terms = _tones(one)
         gram = np.einsum("nik,njk->nij", terms, terms) / SIDE**2 + _RIDGE * np.eye(3, dtype=np.float32)
@@ -159,9 +192,10 @@ def fit_tones(
         weights = np.linalg.solve(gram, wanted[..., None])[..., 0]
         fitted = np.einsum("nik,ni->nk", terms, weights)
         variance = np.maximum(other.var(axis=1), 1e-3)
-        left.append(((other - fitted) ** 2).mean(axis=1) / variance)
-        difference.append(((other - one) ** 2).mean(axis=1) / variance)
-    return ToneFits(np.concatenate(left).astype(np.float32), np.concatenate(difference).astype(np.float32))
+        left, difference = (((other - guess) ** 2).mean(axis=1) / variance for guess in (fitted, one))
+        return ToneFits(left.astype(np.float32), difference.astype(np.float32))
+
+    return _in_blocks(fit, first, second)
 
 
 def _tones(rows: _Floats) -> _Floats:
