@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import cv2
@@ -29,7 +29,7 @@ _THREADS = max(1, min(8, os.cpu_count() or 1))
 _BLOCK = 256  # fingerprints at a time: what a processor keeps near
 _Floats = NDArray[np.float32]
 
-_Some = TypeVar("_Some", "RefinedFits", "ToneFits")
+_Some = TypeVar("_Some", bound="Fits | ToneFits")
 
 _row, _column = (axis.astype(np.float32) for axis in np.mgrid[:SIDE, :SIDE])
 _y, _x = (2 * axis / (SIDE - 1) - 1 for axis in (_row, _column))
@@ -137,20 +137,25 @@ def refine_pairs(images: _Floats, first: NDArray[np.int64], second: NDArray[np.i
         residual = np.asarray((left**2).sum(axis=1) / whole[second], np.float32)
         return RefinedFits(residual, _size_of(motion), np.asarray(detail, np.float32))
 
-    return _in_blocks(refine, first, second)
+    return _in_blocks(RefinedFits, refine, first, second)
 
 
 def _in_blocks(
+    kind: type[_Some],
     fit: Callable[[NDArray[np.int64], NDArray[np.int64]], _Some],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
 ) -> _Some:
-    """Return what `fit` returns of all pairs, block by block on all cores."""
-    starts = range(0, max(1, len(first)), _BLOCK)
+    """Return what `fit` returns of all pairs, block by block on all cores; empty where there are none."""
+    starts = range(0, len(first), _BLOCK)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = list(pool.map(lambda at: fit(first[at : at + _BLOCK], second[at : at + _BLOCK]), starts))
-    columns = {name: np.concatenate([getattr(part, name) for part in found]) for name in vars(found[0])}
-    return type(found[0])(**columns)
+    none: _Floats = np.empty(0, np.float32)
+    columns = {
+        each.name: np.concatenate([none, *(getattr(part, each.name) for part in found)])
+        for each in fields(kind)
+    }
+    return kind(**columns)
 
 
 def _step(
@@ -195,7 +200,7 @@ def fit_tones(
         left, difference = (((other - guess) ** 2).mean(axis=1) / variance for guess in (fitted, one))
         return ToneFits(left.astype(np.float32), difference.astype(np.float32))
 
-    return _in_blocks(fit, first, second)
+    return _in_blocks(ToneFits, fit, first, second)
 
 
 def _tones(rows: _Floats) -> _Floats:
