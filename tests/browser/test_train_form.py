@@ -23,7 +23,7 @@ PATIENCE = 120_000  # milliseconds, on a small machine that does other things to
 def test_a_preset_changed_and_made_to_fit_is_what_the_run_is_told(
     page: Page, serve: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HILUM_MEMORY_GB", "2.1")
+    monkeypatch.setenv("HILUM_MEMORY_GB", "2.15")
     home = Workspace.open(tmp_path / "workspace")
     build_small(home, tmp_path / "small")
     page.set_default_timeout(PATIENCE)
@@ -33,7 +33,7 @@ def test_a_preset_changed_and_made_to_fit_is_what_the_run_is_told(
     page.get_by_role("combobox", name="Preset", exact=True).click()
     page.get_by_role("option", name="from-scratch", exact=True).click()
     expect(page.get_by_label("Epochs, at most")).to_have_value("120")
-    type_into(page, "Image size", "128")
+    type_into(page, "Image size", "160")
     type_into(page, "Learning rate", "0.0007")
     expect(page.locator(".t-changes")).to_contain_text("3 changes from from-scratch")
     page.get_by_label("Epochs, at most").fill("3")
@@ -49,8 +49,8 @@ def test_a_preset_changed_and_made_to_fit_is_what_the_run_is_told(
 
     expected = make_config(
         {
-            "dataset": "small", "split": "by-patient", "preset": "from-scratch", "epochs": 3, "sizes": [],
-            "image_size": 128, "learning_rate": 0.0007, "batch_size": batch, "accumulate": 16 // batch,
+            "dataset": "small", "split": "by-patient", "preset": "from-scratch", "epochs": 3, "sizes": [128],
+            "image_size": 160, "learning_rate": 0.0007, "batch_size": batch, "accumulate": 16 // batch,
         }
     )  # fmt: skip
     assert started(home) == expected
