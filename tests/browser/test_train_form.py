@@ -34,6 +34,7 @@ def test_a_preset_changed_and_made_to_fit_is_what_the_run_is_told(
     page.get_by_role("option", name="from-scratch", exact=True).click()
     expect(page.get_by_label("Epochs, at most")).to_have_value("120")
     type_into(page, "Image size", "160")
+    expect(page.locator(".t-changes")).to_contain_text("Image size 224 \u2192 160")
     type_into(page, "Learning rate", "0.0007")
     expect(page.locator(".t-changes")).to_contain_text("3 changes from from-scratch")
     page.get_by_label("Epochs, at most").fill("3")
