@@ -69,9 +69,10 @@ _FORWARD_GRAPH = 0.15  # of a graph's bytes, where nothing is kept for the backw
 FEATURE_BATCH = 16  # slices at most in a forward pass where features of a frozen backbone are kept
 _FORWARD_SHARE = 0.1  # of a layer's values that live at once where nothing is kept for the backward pass
 _TRAINED_BYTES = 12  # a learning parameter: gradient, two moments, in float32
-# Beyond what they are made of: an average is exchanged and kept with the weights, and a step that may or may
-# not apply the gathered gradients holds both ways at once.
-_AVERAGED_BYTES, _GATHERED_BYTES = 16, 30
+# More than they are made of: an average is exchanged and kept with the weights, and the graph of a step that
+# may or may not apply the gathered gradients holds both ways, for each of a family's many small layers.
+_AVERAGED_BYTES = 16
+_GATHERED_BYTES = {"EfficientNetV2": 30, "ConvNeXt": 8, "ResNetV2": 8}
 # Seconds for a billion multiplications, forward and back, on the two-core reference.
 _SECONDS_A_BILLION = {"EfficientNetV2": 0.08, "ConvNeXt": 0.08, "ResNetV2": 0.045}
 _VALIDATION_SHARE = 0.33  # a forward pass alone, of a training step
@@ -146,7 +147,9 @@ def memory_of(config: TrainConfig, *, classes: int = 3) -> int:
     learning = _learning_share(config)
     trained = classes * architecture.feature_channels + parameters * (1 - (1 - learning) ** 2.5)
     copies = _TRAINED_BYTES
-    copies += _AVERAGED_BYTES * (config.ema > 0) + _GATHERED_BYTES * (config.accumulate > 1)
+    copies += _AVERAGED_BYTES * (config.ema > 0) + _GATHERED_BYTES[architecture.family] * (
+        config.accumulate > 1
+    )
     graph = _STEP_BYTES + _GRAPH_BYTES[architecture.family] * _COSTS[architecture.name][0]
     graph *= max(learning, _FORWARD_GRAPH)
     return int(_LIBRARY_BYTES + graph + 4 * parameters + copies * trained + activations_of(config))

@@ -27,8 +27,10 @@ CASES: tuple[dict[str, Any], ...] = (
     {"architecture": "EfficientNetV2S", "image_size": 128, "batch_size": 16, "head_only": True},
     {"architecture": "ResNet50V2", "image_size": 224, "batch_size": 8},
     {"architecture": "ResNet50V2", "image_size": 256, "batch_size": 2},
+    {"architecture": "ResNet50V2", "image_size": 224, "batch_size": 8, "accumulate": 4},
     {"architecture": "ResNet50V2", "image_size": 256, "batch_size": 8, "unfreeze": 4, "freeze_norm": True},
     {"architecture": "ConvNeXtTiny", "image_size": 128, "batch_size": 8},
+    {"architecture": "ConvNeXtTiny", "image_size": 128, "batch_size": 8, "accumulate": 4},
     {"architecture": "ConvNeXtTiny", "image_size": 128, "batch_size": 16, "head_only": True},
 )
 
