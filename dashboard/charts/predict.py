@@ -26,7 +26,7 @@ class StripSlice:
     Attributes:
         number: which of the series, from 0.
         at: where it is drawn: mm along the body, or its number from 1.
-        kind: `counts`, `repeated`, `little-lung`, `refused`, `unreadable`.
+        kind: `counts`, `repeated`, `non-informative`, `refused`, `unreadable`.
         probabilities: by class; empty where none is shown.
         lung_share: of the body's area, None where unknown.
         words: what the cursor says.
@@ -128,11 +128,11 @@ def _add_scores(
 
 
 def _add_blanks(figure: go.Figure, slices: Sequence[StripSlice], cells: np.ndarray) -> None:
-    """Add what shows too little lung, as hatched bars without a score."""
-    blank = [at for at, each in enumerate(slices) if each.kind == "little-lung"]
+    """Add what tells nothing of disease, as hatched bars without a score."""
+    blank = [at for at, each in enumerate(slices) if each.kind == "non-informative"]
     if blank:
         figure.add_bar(
-            x=cells[blank, 0], y=[1.0] * len(blank), base=0, width=cells[blank, 1], name="too little lung",
+            x=cells[blank, 0], y=[1.0] * len(blank), base=0, width=cells[blank, 1], name="non-informative",
             marker={
                 "color": "rgba(128,138,153,0.10)", "line": {"width": 0},
                 "pattern": {"shape": "/", "fgcolor": GREY, "fgopacity": 0.55, "size": 6, "solidity": 0.18},

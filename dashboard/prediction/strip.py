@@ -14,7 +14,7 @@ from pipeline.inference.case import LEFT_OUT, UNVALIDATED, Case, SeriesSlice, po
 from pipeline.inference.prediction import score_text
 
 HEIGHT = 218
-_KINDS = {"": "counts", "unlike": "refused"}
+_KINDS = {"": "counts", "unlike": "refused", "little-lung": "non-informative"}
 _CLICKED = "predict.series.clicked"
 
 
@@ -42,7 +42,7 @@ def strip_slices(case: Case) -> list[StripSlice]:
     for number, (each, why) in enumerate(zip(case.slices, case.left_out, strict=True)):
         at = each.source.location if case.has_positions else float(number + 1)
         if at is not None:
-            hidden = why in ("refused", "unlike", "unreadable", "little-lung")
+            hidden = why not in ("", "repeated")
             found.append(
                 StripSlice(
                     number,
@@ -67,7 +67,7 @@ def slice_words(each: SeriesSlice, why: str, number: int) -> str:
     if why in ("", "repeated"):
         ranked = sorted(each.probabilities.items(), key=lambda pair: -pair[1])
         lines += [f"{html.escape(label)} {score_text(value)}" for label, value in ranked]
-    elif why != "little-lung":
+    elif _KINDS.get(why, why) != "non-informative":
         lines += _wrapped(str(each.answer["reason"]))
     if each.lung_share is not None:
         lines.append(f"lung {each.lung_share:.0%} of the body")

@@ -16,6 +16,7 @@ from dashboard.review.session import Worklist
 from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Panel, viewer
 from pipeline.errors import user_errors
 from pipeline.inference.prediction import score_text
+from pipeline.inference.wording import has_answer, shown_labels
 from pipeline.review.store import AlreadyReadError, Opinion
 
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ def _revealed(worklist: Worklist, slice_id: str, reading_id: str) -> tuple[Predi
             prediction = read.opinion(worklist.run, slice_id)
     except user_errors() as error:
         return None, read.store().reveal(reading_id, Opinion("error", None, reason=str(error)))
-    answered = prediction.status == "ok"
+    answered = prediction.status == "ok" and has_answer(prediction)
     opinion = Opinion(
-        status=prediction.status,
+        status="ok" if answered else "rejected",
         label=prediction.label if answered else None,
-        scores=prediction.probabilities if answered else {},
+        scores={name: prediction.probabilities[name] for name in shown_labels(prediction) if answered},
         calibrated=prediction.calibrated,
         heatmap_method=HEATMAP_METHOD if answered else None,
         reason=prediction.reason,

@@ -129,7 +129,7 @@ def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> I
         yield "Task", SYNTHETIC
     yield "Answer of the model", answer_words(prediction)
     yield "Scores are", "calibrated probabilities" if prediction.calibrated else "uncalibrated"
-    if not prediction.little_lung:
+    if not prediction.withheld:
         for label in prediction.conformal.labels or ():
             yield "Cannot be excluded", label
     yield "Check of the map", verdict.said

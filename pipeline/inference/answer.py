@@ -22,12 +22,23 @@ class Answer:
     little_lung: bool
     unlike: bool
 
+    @property
+    def withheld(self) -> bool:
+        """Whether no probability of disease is shown."""
+        return is_withheld(self.label, little_lung=self.little_lung)
+
+
+def is_withheld(label: str, *, little_lung: bool) -> bool:
+    """Return whether an answer says nothing of disease: too little lung in view, or `non-informative`."""
+    return little_lung or label == NON_INFORMATIVE
+
 
 def decide(
     engine: Engine,
     *,
     refusals: Sequence[str],
     lung_fraction: float,
+    lungs_believed: bool,
     probabilities: Mapping[str, float],
     distance: float | None,
 ) -> Answer:
@@ -37,20 +48,22 @@ def decide(
         engine: with its reference, where it has one.
         refusals: the gate's sentences, none where it lets the slice in.
         lung_fraction: the lungs' share of the body's area, [0, 1].
+        lungs_believed: whether the lung mask is.
         probabilities: by class.
         distance: from the training slices in feature space, None where it cannot be told.
     """
     model_label = max(engine.classes, key=lambda name: probabilities[name])
-    too_little = lung_fraction < LEAST_LUNG
-    label = NON_INFORMATIVE if too_little and NON_INFORMATIVE in engine.classes else model_label
-    little_lung = too_little or label == NON_INFORMATIVE
+    little_lung = lung_fraction < LEAST_LUNG
+    label = NON_INFORMATIVE if little_lung and NON_INFORMATIVE in engine.classes else model_label
+    withheld = is_withheld(label, little_lung=little_lung)
     unlike = ""
-    if not little_lung and distance is not None and engine.reference is not None:
+    if not withheld and distance is not None and engine.reference is not None:
         unlike = engine.reference.sentence(distance)
-    sentences = (*refusals, *([unlike] if unlike else []))
+    sentences = [*refusals, *([unlike] if unlike else [])]
+    reason = _why_withheld(engine, lung_fraction, lungs_believed) if withheld else ""
     return Answer(
         status="rejected" if sentences else "ok",
-        reason=" ".join(sentences) or (_little_lung(engine) if little_lung else ""),
+        reason=" ".join(sentences) or reason,
         label=label,
         model_label=model_label,
         little_lung=little_lung,
@@ -58,7 +71,10 @@ def decide(
     )
 
 
-def _little_lung(engine: Engine) -> str:
-    if NON_INFORMATIVE in engine.classes:
-        return "Too little lung is in view to judge: choose another slice."
-    return "Little lung is in view, and this model has no class for that: choose another slice."
+def _why_withheld(engine: Engine, lung_fraction: float, lungs_believed: bool) -> str:
+    if lung_fraction < LEAST_LUNG:
+        if NON_INFORMATIVE in engine.classes:
+            return "Too little lung is in view to judge: choose another slice."
+        return "Little lung is in view, and this model has no class for that: choose another slice."
+    though = f", though the lungs found fill {lung_fraction:.0%} of the body" if lungs_believed else ""
+    return f"The model takes this slice for non-informative{though}: choose another slice."

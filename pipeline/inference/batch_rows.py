@@ -73,7 +73,12 @@ def _answer_row(
     by_class = {name: float(value) for name, value in zip(engine.classes, probabilities, strict=True)}
     share = made.lung_share or 0.0
     answer = decide(
-        engine, refusals=made.refusals, lung_fraction=share, probabilities=by_class, distance=distance
+        engine,
+        refusals=made.refusals,
+        lung_fraction=share,
+        lungs_believed=made.lungs_believed,
+        probabilities=by_class,
+        distance=distance,
     )
     conformal = conformal_answer(engine.calibration, by_class, answer.label)
     reference = engine.reference

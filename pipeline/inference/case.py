@@ -14,7 +14,7 @@ from pipeline.notice import NOTICE
 
 RULE = (
     "Rule: the class with the greatest mean {kind} over the slices that count (accepted, enough lung in "
-    "view, each position once)."
+    "view, not answered non-informative, each position once)."
 )
 UNVALIDATED = (
     "The rule was not validated on patients: how often it is right is not known. A mean dilutes what only "
@@ -26,6 +26,7 @@ LEFT_OUT = {
     "refused": "not taken for chest CT",
     "unlike": "unlike the training",
     "little-lung": "too little lung in view",
+    "non-informative": "answered non-informative",
     "repeated": "at a position that another slice has",
 }
 _SAME_MM = 0.01  # positions nearer than this are one

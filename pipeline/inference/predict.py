@@ -65,6 +65,7 @@ def predict_slice(
         engine,
         refusals=gate.reasons,
         lung_fraction=preprocessed.verdict.lung_fraction,
+        lungs_believed=preprocessed.verdict.plausible,
         probabilities=probabilities,
         distance=distance,
     )

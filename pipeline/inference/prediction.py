@@ -12,6 +12,7 @@ from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import describe_slice
 from pipeline.explanation.closed_form import Heatmap, closed_form_cam
 from pipeline.explanation.placement import to_slice
+from pipeline.inference.answer import is_withheld
 from pipeline.inference.averaging import PLAIN, Averaging
 from pipeline.inference.calibrated import ConformalAnswer, conformal_answer
 from pipeline.inference.engine import Engine
@@ -33,7 +34,7 @@ class Prediction:
         reason: why it was rejected, or what to mind; empty where there is nothing to say.
         label: the answer: the most probable class; `non-informative` with little lung in view.
         model_label: the class with the greatest probability, whatever is in view.
-        little_lung: whether too little lung is in view to judge; no probability of disease is shown then.
+        little_lung: whether too little lung is in view to judge.
         probabilities, logits: by class, in the order of the outputs; logits are of this network alone.
         calibrated: whether the probabilities were fitted to frequencies; else they are scores.
         seen: see `pipeline.inference.seen`.
@@ -71,6 +72,11 @@ class Prediction:
     def rival(self) -> str:
         """The class with the second greatest probability."""
         return sorted(self.probabilities, key=lambda name: self.probabilities[name])[-2]
+
+    @property
+    def withheld(self) -> bool:
+        """Whether no probability of disease is shown: little lung, or the answer `non-informative`."""
+        return is_withheld(self.label, little_lung=self.little_lung)
 
     @property
     def is_unlike(self) -> bool:
@@ -153,6 +159,7 @@ class Prediction:
             "recipe_hash": self.engine.facts.recipe_hash,
             "model_label": self.model_label,
             "little_lung": self.little_lung,
+            "withheld": self.withheld,
             **self._distance_json(),
             **self._calibration_json(),
             "averaging": {"views": self.averaging.views, "ensemble": list(self.averaging.names)},

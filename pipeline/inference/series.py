@@ -142,7 +142,9 @@ def why_left_out(prediction: Prediction) -> str:
         return "refused"
     if prediction.status == "rejected":
         return "unlike"
-    return "little-lung" if prediction.little_lung else ""
+    if prediction.little_lung:
+        return "little-lung"
+    return "non-informative" if prediction.withheld else ""
 
 
 def _in_order(slices: Sequence[InputSlice]) -> tuple[InputSlice, ...]:

@@ -28,16 +28,20 @@ def nearness_words(prediction: Prediction) -> str:
     return f"Near its training slices: distance {prediction.distance:.1f}, limit {reference.threshold:.1f}"
 
 
+def has_answer(prediction: Prediction) -> bool:
+    """Return whether a class is answered: with little lung in view no disease's is."""
+    return not prediction.little_lung or prediction.label == NON_INFORMATIVE
+
+
 def answer_words(prediction: Prediction) -> str:
-    """Return the class that is answered; with little lung in view no disease's."""
-    unsaid = prediction.little_lung and prediction.label != NON_INFORMATIVE
-    return "no answer" if unsaid else prediction.label
+    """Return the class that is answered, in words."""
+    return prediction.label if has_answer(prediction) else "no answer"
 
 
 def shown_labels(prediction: Prediction) -> list[str]:
-    """Return the classes whose scores are shown, greatest first: with little lung in view no disease's."""
+    """Return the classes whose scores are shown, greatest first: where it is withheld no disease's."""
     ranked = sorted(prediction.engine.classes, key=lambda label: -prediction.probabilities[label])
-    if not prediction.little_lung:
+    if not prediction.withheld:
         return ranked
     return [NON_INFORMATIVE] if prediction.model_label == NON_INFORMATIVE else []
 
@@ -46,6 +50,8 @@ def score_notes(prediction: Prediction) -> list[str]:
     """Say what the numbers are and what they were fitted on."""
     if prediction.little_lung:
         return ["With so little lung in view no probability of disease is shown."]
+    if prediction.withheld:
+        return ["Where the answer is non-informative no probability of disease is shown."]
     calibration = prediction.engine.calibration
     if calibration is None:
         notes = [
@@ -85,7 +91,7 @@ class Doubt(NamedTuple):
 def doubts(prediction: Prediction) -> list[Doubt]:
     """Say what cannot be excluded and what the operating point calls; nothing where nothing was fitted."""
     calibration = prediction.engine.calibration
-    if calibration is None or prediction.little_lung:
+    if calibration is None or prediction.withheld:
         return []
     answer = prediction.conformal
     said, _, reason = answer.sentence.partition(": ") if answer.labels is None else (answer.sentence, "", "")

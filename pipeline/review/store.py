@@ -49,7 +49,7 @@ class Opinion:
     """What the model said, as it was shown to the reader.
 
     Attributes:
-        status: `ok`, `rejected` by the gate, or `error`.
+        status: `ok`, `rejected` where the model gave no answer, or `error`.
         label: the called class, None where there is no answer.
         scores: by class, in [0, 1].
         calibrated: whether they were shown as probabilities, not as scores.

@@ -193,13 +193,13 @@ def strip_slice(number: int, at: float, kind: str = "counts", positive: float = 
 
 
 def test_the_strip_shows_scores_blanks_and_refusals_and_each_slice_can_be_clicked() -> None:
-    kinds = ["little-lung", "counts", "refused", "unreadable", "counts"]
+    kinds = ["non-informative", "counts", "refused", "unreadable", "counts"]
     slices = [strip_slice(number, -10.0 * number, kind) for number, kind in enumerate(kinds)]
     figure = strip_figure(slices, ["positive", "negative"], current=1)
     traces = {trace.name: trace for trace in figure.data}
     assert list(traces["positive"].x) == [-10.0, -40.0] and list(traces["positive"].y) == [0.5, 0.5]
     assert list(traces["negative"].base) == [0.5, 0.5]
-    assert list(traces["too little lung"].x) == [0.0] and list(traces["refused"].x) == [-20.0]
+    assert list(traces["non-informative"].x) == [0.0] and list(traces["refused"].x) == [-20.0]
     assert list(traces["unreadable"].x) == [-30.0]
     assert [row[0] for row in figure.data[-1].customdata] == [0, 1, 2, 3, 4]
     low, high = figure.layout.xaxis.range

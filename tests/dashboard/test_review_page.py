@@ -61,6 +61,7 @@ def sure_model(monkeypatch: pytest.MonkeyPatch) -> None:
         return SimpleNamespace(
             status="ok", label="positive", probabilities={"negative": 0.1, "positive": 0.9}, calibrated=False,
             reason="", heatmap=SimpleNamespace(values=values), on_slice=lambda v: v, heat_limit=lambda: 1.0,
+            little_lung=False, withheld=False, engine=SimpleNamespace(classes=("negative", "positive")),
         )  # fmt: skip
 
     monkeypatch.setattr(loader, "opinion", opinion)

@@ -9,8 +9,10 @@ import pytest
 from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
 from pipeline.data.phantom import generate_patient
 from pipeline.data.reading import read_slice_bytes
+from pipeline.inference.answer import decide
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_inputs, predict_slice
+from pipeline.inference.wording import score_notes, shown_labels
 from pipeline.preprocessing.apply import preprocess_output, to_model_input
 from tests import families
 from tests.inference.conftest import as_grey, as_hu, write_png
@@ -138,9 +140,29 @@ def test_little_lung_is_answered_not_rejected(engine, phantoms):
         assert "no class for that" in predict_slice(engine, abdomen).reason
 
 
+@pytest.mark.parametrize(
+    ("share", "believed", "told"),
+    [
+        (0.01, True, "Too little lung is in view"),
+        (0.28, True, "though the lungs found fill 28% of the body"),
+        (0.28, False, "for non-informative: choose"),
+    ],
+)
+def test_why_no_disease_is_named_is_what_was_seen(engine, share, believed, told):
+    scores = dict(zip(engine.classes, (0.1, 0.8, 0.1), strict=True))
+    answer = decide(
+        engine, refusals=(), lung_fraction=share, lungs_believed=believed, probabilities=scores, distance=None
+    )
+    assert told in answer.reason and answer.withheld and answer.little_lung == (share < 0.025)
+
+
 def test_non_informative_asks_for_another_slice(engine, chest, monkeypatch):
     outputs = engine.run(predict_slice(engine, chest).model_input[None])
     turned = outputs._replace(logits=np.array([[0.0, 9.0, 0.0]], np.float32))
     monkeypatch.setattr(engine, "run", lambda batch: turned)
     prediction = predict_slice(engine, chest)
     assert prediction.label == "non-informative" and "choose another slice" in prediction.reason
+    assert prediction.preprocessed.verdict.lung_fraction > 0.1
+    assert not prediction.little_lung and prediction.withheld and "little lung" not in prediction.reason
+    (note,) = score_notes(prediction)
+    assert "little lung" not in note and shown_labels(prediction) == ["non-informative"]
