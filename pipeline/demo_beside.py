@@ -1,8 +1,9 @@
-"""What ships beside the demo model's weights: its calibration and its training slices in feature space.
+"""What ships beside the demo model's weights: its calibration, its training in feature space, phantoms' look.
 
-    assets/demo-model/calibration.json  reference.npz
+    assets/demo-model/calibration.json  reference.npz  look.npz
 
-Both are fitted to the weights as they ship (float16), on the patients of the model's own split.
+The first two are fitted to the weights as they ship (float16), on the patients of the model's own split; how
+phantoms look does not depend on a model.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from models.hashing import sha256_of
 from pipeline.cache.build import build_cache
 from pipeline.data.datasets import load_index
+from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.data.phantom import generator_hash
+from pipeline.data.reading import load_slice
 from pipeline.demo_model import ShippedModel
 from pipeline.inference.calibrated import FILE as CALIBRATION_FILE
 from pipeline.inference.calibrated import load_calibration
+from pipeline.inference.drawn import LOOK, describe_look, fit_look
 from pipeline.inference.reference import FILE as REFERENCE_FILE
 from pipeline.inference.reference import Reference
 from pipeline.progress import Progress, no_progress, section
@@ -54,11 +60,39 @@ def fit_shipped(
                 progress=section(progress, 0.3, 1.0),
             )
             for part, table in rows.items()
+            if part != "test"
         }
         for name in (CALIBRATION_FILE, REFERENCE_FILE):
             (folder / name).unlink(missing_ok=True)
         fit_beside(engine, answers, rows, folder=folder, dataset=dataset)
     _stamp(folder, folder, model.sha256)
+
+
+def fit_shipped_look(
+    workspace: Workspace, model: ShippedModel, dataset: str, *, progress: Progress = no_progress
+) -> None:
+    """Fit what phantoms look like on the training's, its limit on other patients', and write it beside.
+
+    Args:
+        workspace: holds the training's phantoms as the data set `dataset`.
+        model: which patients its parts hold.
+        dataset: the training's.
+        progress: told how far the work is.
+    """
+    rows = _rows(workspace, dataset, model)
+    told = {part: table[table["label"] != NON_INFORMATIVE] for part, table in rows.items()}
+    learnt, others = told["train"], pd.concat([told["calibration"], told["test"]])
+    looks = []
+    for done, (_, row) in enumerate(pd.concat([learnt, others]).iterrows()):
+        progress(done, len(learnt) + len(others), "Looking at phantoms")
+        looks.append(describe_look(load_slice(workspace, dataset, row)))
+    both = np.stack(looks)
+    found = fit_look(
+        both[: len(learnt)], learnt, both[len(learnt) :], others,
+        dataset=dataset, generator_hash=generator_hash(),
+    )  # fmt: skip
+    if found is not None:
+        found.save(model.weights.parent / LOOK.name)
 
 
 def place_beside(model: ShippedModel, artifacts: Path, *, model_sha256: str) -> None:
@@ -76,14 +110,14 @@ def beside_hash(model: ShippedModel) -> str:
 
 
 def _rows(workspace: Workspace, dataset: str, model: ShippedModel) -> dict[str, pd.DataFrame]:
-    """Return the training's and the calibration's slices by part; a patient is a group."""
+    """Return the slices of the training, the calibration and the test by part; a patient is a group."""
     part_of = dict(zip(model.seen["patient_id"], model.seen["part"], strict=True))
     index = load_index(workspace, dataset)
     index = index.assign(group=index["patient_id"], part=index["patient_id"].map(part_of))
-    columns = ["slice_id", "label", "patient_id", "group", "content_hash"]
+    columns = ["slice_id", "label", "patient_id", "group", "content_hash", "path", "frame"]
     return {
         part: index.loc[index["part"] == part, columns].reset_index(drop=True)
-        for part in ("train", "calibration")
+        for part in ("train", "calibration", "test")
     }
 
 

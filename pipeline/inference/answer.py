@@ -41,6 +41,7 @@ def decide(
     lungs_believed: bool,
     probabilities: Mapping[str, float],
     distance: float | None,
+    unlike_drawn: str = "",
 ) -> Answer:
     """Decide what is said of a slice.
 
@@ -51,15 +52,14 @@ def decide(
         lungs_believed: whether the lung mask is.
         probabilities: by class.
         distance: from the training slices in feature space, None where it cannot be told.
+        unlike_drawn: of a model that learnt from synthetic slices, why this is none; else empty.
     """
     model_label = max(engine.classes, key=lambda name: probabilities[name])
     little_lung = lung_fraction < LEAST_LUNG
     label = NON_INFORMATIVE if little_lung and NON_INFORMATIVE in engine.classes else model_label
     withheld = is_withheld(label, little_lung=little_lung)
-    unlike = ""
-    if not withheld and distance is not None and engine.reference is not None:
-        unlike = engine.reference.sentence(distance)
-    sentences = [*refusals, *([unlike] if unlike else [])]
+    unlike = [] if little_lung else _unlike(engine, None if withheld else distance, unlike_drawn)
+    sentences = [*refusals, *unlike]
     reason = _why_withheld(engine, lung_fraction, lungs_believed) if withheld else ""
     return Answer(
         status="rejected" if sentences else "ok",
@@ -69,6 +69,14 @@ def decide(
         little_lung=little_lung,
         unlike=bool(unlike),
     )
+
+
+def _unlike(engine: Engine, distance: float | None, unlike_drawn: str) -> list[str]:
+    """Return why the slice is unlike the training's, in sentences; the one that says more stands alone."""
+    if unlike_drawn or distance is None or engine.reference is None:
+        return [unlike_drawn] if unlike_drawn else []
+    said = engine.reference.sentence(distance)
+    return [said] if said else []
 
 
 def _why_withheld(engine: Engine, lung_fraction: float, lungs_believed: bool) -> str:

@@ -79,6 +79,7 @@ def _answer_row(
         lungs_believed=made.lungs_believed,
         probabilities=by_class,
         distance=distance,
+        unlike_drawn=made.unlike_drawn,
     )
     conformal = conformal_answer(engine.calibration, by_class, answer.label)
     reference = engine.reference
@@ -90,7 +91,7 @@ def _answer_row(
         "reason": answer.reason,
         "label": answer.label,
         "rejected": bool(made.refusals),
-        "unlike": answer.unlike if reference is not None else None,
+        "unlike": answer.unlike if reference is not None or engine.synthetic else None,
         "distance": distance,
         "little_lung": answer.little_lung,
         "lung_share": share,

@@ -32,6 +32,6 @@ class Batch:
     parts: Sequence[tuple[int, Sequence[InputSlice]]] = ()
 
     @property
-    def equipment(self) -> tuple[str, str, bytes]:
+    def equipment(self) -> tuple[str, str, bytes, bool]:
         """What `equip` takes."""
-        return self.engine.recipe.model_dump_json(), str(self.run.artifacts), self.key
+        return self.engine.recipe.model_dump_json(), str(self.run.artifacts), self.key, self.run.synthetic

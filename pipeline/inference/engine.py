@@ -93,7 +93,10 @@ class Engine:
     Attributes:
         calibration: how its logits become probabilities; None where nothing was fitted.
         reference: the training slices in feature space; None where they were not kept.
+        synthetic: whether it learnt from synthetic slices; known of a run's engine.
     """
+
+    synthetic = False
 
     def __init__(
         self,
@@ -127,7 +130,9 @@ class Engine:
                 f"The run {run.name} has no exported engine ({run.status}). If its training finished, "
                 f"make it again: `python -m pipeline export {run.id[:8]} --format openvino --out FOLDER`."
             )
-        return cls.open(folder)
+        engine = cls.open(folder)
+        engine.synthetic = run.synthetic
+        return engine
 
     @classmethod
     def open(cls, folder: Path) -> Engine:

@@ -17,6 +17,7 @@ from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import draw_overlay
 from pipeline.inference.answer import decide
 from pipeline.inference.averaging import PLAIN, Averaging, in_order, make_averaging, view_probabilities
+from pipeline.inference.drawn import unlike_drawn
 from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
 from pipeline.inference.reference import pool
@@ -68,6 +69,7 @@ def predict_slice(
         lungs_believed=preprocessed.verdict.plausible,
         probabilities=probabilities,
         distance=distance,
+        unlike_drawn=unlike_drawn(image) if engine.synthetic else "",
     )
     steps = ("gate", "preprocessing", "network", "seen", "distance")
     return Prediction(

@@ -30,6 +30,9 @@ def fit_reference(
     part: str,
     model_sha256: str,
     most: int = MOST,
+    dimensions: int = DIMENSIONS,
+    floor: float = FLOOR,
+    quantile: float = QUANTILE,
 ) -> Reference | None:
     """Fit the axes on the training slices and the threshold on patients that the model did not learn from.
 
@@ -43,6 +46,9 @@ def fit_reference(
         part: the held-out part's name.
         model_sha256: digest of the engine's weights.
         most: training slices to keep.
+        dimensions, floor: how many axes are kept, and what their variances are raised by, a share of the
+            first's.
+        quantile: of the held-out slices' distances, the threshold.
 
     Returns:
         None where either side has fewer than LEAST slices.
@@ -51,16 +57,16 @@ def fit_reference(
         return None
     values = train.astype(np.float32)
     center = values.mean(axis=0)
-    axes, variances = _principal_axes(values - center)
-    floor = FLOOR * float(variances[0]) + 1e-12
-    scales = np.sqrt(variances + floor).astype(np.float32)
+    axes, variances = _principal_axes(values - center, dimensions)
+    least = floor * float(variances[0]) + 1e-12
+    scales = np.sqrt(variances + least).astype(np.float32)
     chosen = _sample(train_rows["group"].astype(str).to_numpy(), most)
     unbounded = Reference(
         model_sha256=model_sha256,
         center=center,
         axes=axes,
         scales=scales,
-        floor=float(np.sqrt(floor)),
+        floor=float(np.sqrt(least)),
         points=((values[chosen] - center) @ axes / scales).astype(np.float16),
         rows=train_rows.iloc[chosen][list(ROWS)].reset_index(drop=True),
         threshold=float("inf"),
@@ -69,19 +75,19 @@ def fit_reference(
         trained_on=_basis(train_rows, dataset, "train"),
     )
     distances = np.sort(unbounded.distances(held_out))
-    place = int(np.ceil((len(distances) + 1) * QUANTILE))
+    place = int(np.ceil((len(distances) + 1) * quantile))
     enough = place <= len(distances)
     return replace(
         unbounded,
         threshold=float(distances[place - 1] if enough else distances[-1]),
-        quantile=QUANTILE if enough else 1.0,
+        quantile=quantile if enough else 1.0,
     )
 
 
-def _principal_axes(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _principal_axes(centred: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first axes of centred rows (n, k) as they are stored, float32 (k, d), and variances (d,)."""
     sample = centred[:: max(1, len(centred) // MOST)]
-    _, sizes, turned = randomized_svd(sample, min(DIMENSIONS, *sample.shape), random_state=0)
+    _, sizes, turned = randomized_svd(sample, min(dimensions, *sample.shape), random_state=0)
     axes = np.asarray(turned.T.astype(np.float16), np.float32)
     return axes, np.asarray(sizes**2 / len(sample), np.float32)
 

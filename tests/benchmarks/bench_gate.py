@@ -23,6 +23,7 @@ from pipeline.data.reading import read_slice
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.splits import make_split
 from pipeline.data.statistics import display_grey
+from pipeline.inference.drawn import unlike_drawn
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_slice
 from pipeline.inference.prediction import Prediction
@@ -61,7 +62,15 @@ def run() -> list[dict[str, Any]]:
         }
         phantoms = [predict_slice(engine, image) for image in _phantoms()]
         series = [predict_slice(engine, read_slice(path)) for path in sorted((real / "series").glob("*.dcm"))]
-    return _rows(engine, chest, intruders, phantoms, series)
+    return _rows(engine, chest, intruders, phantoms, series) + [
+        _drawn("slices of all studies that do not look drawn to a model of phantoms", [*chest, *series]),
+        _drawn("phantoms that do not", phantoms),
+    ]
+
+
+def _drawn(figure: str, asked: list[Prediction]) -> dict[str, Any]:
+    found = 100 * float(np.mean([bool(unlike_drawn(one.image)) for one in asked]))
+    return {"figure": figure, "value": found, "unit": "%", "peer": f"{len(asked)} slices"}
 
 
 def _rows(
