@@ -14,7 +14,7 @@ from pipeline.handing_on.panels import Pictures, draw_fitted, draw_scale, make_p
 from pipeline.handing_on.study import SourceFile, Study
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction, score_text
-from pipeline.inference.wording import shown_labels
+from pipeline.inference.wording import score_kind, shown_labels
 from pipeline.notice import NOTICE
 from pipeline.runs import RunInfo
 
@@ -43,8 +43,7 @@ def draw_capture(prediction: Prediction, run: RunInfo, pictures: Pictures) -> np
 def _title(prediction: Prediction, label: str) -> str:
     if label not in shown_labels(prediction):
         return f"{label}: no probability is shown"
-    kind = "probability" if prediction.calibrated else "score (uncalibrated)"
-    return f"{label}: {kind} {score_text(prediction.probabilities[label])}"
+    return f"{label}: {score_kind(prediction)} {score_text(prediction.probabilities[label])}"
 
 
 def make_capture(

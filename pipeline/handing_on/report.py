@@ -21,6 +21,7 @@ from pipeline.inference.wording import (
     distance_words,
     doubts,
     picture_notes,
+    score_kind,
     score_notes,
     shown_labels,
 )
@@ -128,8 +129,9 @@ def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> I
     if run.synthetic:
         yield "Task", SYNTHETIC
     yield "Answer of the model", answer_words(prediction)
-    yield "Scores are", "calibrated probabilities" if prediction.calibrated else "uncalibrated"
-    if not prediction.withheld:
+    kind = score_kind(prediction)
+    yield "Scores are", "calibrated probabilities" if kind == "probability" else "uncalibrated"
+    if not prediction.withheld and prediction.status == "ok":
         for label in prediction.conformal.labels or ():
             yield "Cannot be excluded", label
     yield "Check of the map", verdict.said
@@ -155,8 +157,7 @@ def _texts(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterato
 
 
 def _score(prediction: Prediction, label: str) -> Any:
-    kind = "Probability" if prediction.calibrated else "Score (uncalibrated)"
-    return _code(f"{kind} of {label}")
+    return _code(f"{score_kind(prediction).capitalize()} of {label}")
 
 
 def _code(meaning: str) -> Any:

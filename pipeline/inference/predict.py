@@ -22,6 +22,7 @@ from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
 from pipeline.inference.reference import pool
 from pipeline.inference.seen import SeenSlices
+from pipeline.inference.wording import score_kind
 from pipeline.jobs import Progress, no_progress
 from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
 from pipeline.preprocessing.gate import GateVerdict, is_chest_ct
@@ -228,9 +229,8 @@ def draw_prediction(prediction: Prediction, label: str, values: np.ndarray) -> n
     The picture of a rejected slice says so.
     """
     grey = display_grey(prediction.image.image, intensity=prediction.image.intensity)
-    kind = "probability" if prediction.calibrated else "score (uncalibrated)"
     unit = "logit margin a cell" if prediction.status == "ok" else "not taken for a chest CT slice"
-    title = f"{label}: {kind} {score_text(prediction.probabilities[label])} - {unit}"
+    title = f"{label}: {score_kind(prediction)} {score_text(prediction.probabilities[label])} - {unit}"
     return draw_overlay(grey, values, limit=prediction.heat_limit(label), title=title)
 
 

@@ -46,6 +46,13 @@ def shown_labels(prediction: Prediction) -> list[str]:
     return [NON_INFORMATIVE] if prediction.model_label == NON_INFORMATIVE else []
 
 
+def score_kind(prediction: Prediction) -> str:
+    """Say what the numbers are: how often the model is right on slices that are refused nobody knows."""
+    if prediction.status == "rejected":
+        return "score"
+    return "probability" if prediction.calibrated else "score (uncalibrated)"
+
+
 def score_notes(prediction: Prediction) -> list[str]:
     """Say what the numbers are and what they were fitted on."""
     if prediction.little_lung:
@@ -53,7 +60,9 @@ def score_notes(prediction: Prediction) -> list[str]:
     if prediction.withheld:
         return ["Where the answer is non-informative no probability of disease is shown."]
     calibration = prediction.engine.calibration
-    if calibration is None:
+    if prediction.status == "rejected":
+        notes = ["Scores, not probabilities: on slices that are refused nobody tested how often it is right."]
+    elif calibration is None:
         notes = [
             "Score (uncalibrated): not a probability of disease: models like this one are surer than they "
             "are right."
@@ -89,9 +98,10 @@ class Doubt(NamedTuple):
 
 
 def doubts(prediction: Prediction) -> list[Doubt]:
-    """Say what cannot be excluded and what the operating point calls; nothing where nothing was fitted."""
+    """Say what cannot be excluded and what the operating point calls; nothing where nothing was fitted to
+    slices like this one."""
     calibration = prediction.engine.calibration
-    if calibration is None or prediction.withheld:
+    if calibration is None or prediction.withheld or prediction.status == "rejected":
         return []
     answer = prediction.conformal
     said, _, reason = answer.sentence.partition(": ") if answer.labels is None else (answer.sentence, "", "")

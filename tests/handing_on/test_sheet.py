@@ -117,6 +117,13 @@ def test_a_refused_slice_shows_no_score_and_no_map_unless_somebody_asked(grey, r
     assert "although it was refused" in page.words and "Score" in page.words and page.pictures == 3
 
 
+def test_a_refused_slice_that_is_shown_has_scores_and_no_probability(grey, run):
+    refused = replace(calibrated(grey), status="rejected", reason="It is unlike the training.")
+    page = drawn(refused, run, overridden=True)
+    assert "Scores, not probabilities" in page.words and "nobody tested how often it is right" in page.words
+    assert "Undecided between" not in page.words and "alled positive" not in page.words
+
+
 def test_with_little_lung_no_disease_has_a_probability(grey, run):
     page = drawn(replace(grey, little_lung=True, label="positive", model_label="positive"), run)
     assert "no answer" in page.words and "no probability of disease is shown" in page.words
