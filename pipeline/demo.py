@@ -24,6 +24,7 @@ from pipeline.errors import HilumError
 from pipeline.jobs import Progress, no_progress
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.progress import section
+from pipeline.run_info import ARCHIVED_TAG
 from pipeline.runs import RunInfo, RunNotFoundError, RunStore
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 
@@ -116,7 +117,16 @@ def _register(workspace: Workspace, model: ShippedModel, split: Split, progress:
         store.finish(run.id, "failed")
         raise
     store.finish(run.id, "finished")
+    _set_older_aside(store, run.id)
     return store.find(run.id)
+
+
+def _set_older_aside(store: RunStore, newest: str) -> None:
+    """Rename and archive the demo runs of other weights: a name finds one run. Nothing of them is lost."""
+    for other in store.list():
+        if other.name == NAME and other.tags.get("demo") == "true" and other.id != newest:
+            store.rename(other.id, f"{NAME}-{other.id[:8]}")
+            store.label(other.id, ARCHIVED_TAG, "true")
 
 
 def _log_history(store: RunStore, run_id: str, history: pd.DataFrame) -> None:

@@ -81,6 +81,19 @@ def test_a_second_call_changes_nothing(workspace):
     assert sum(run.name == "demo" for run in RunStore(workspace).list()) == 1
 
 
+def test_the_run_of_other_weights_is_set_aside_and_kept(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    build_demo(workspace, patients=4)
+    store = RunStore(workspace)
+    old = store.find("demo")
+    store.set_tag(old.id, "weights_sha256", "of another Hilum")
+    build_demo(workspace, patients=4)
+    assert store.find("demo").id != old.id
+    kept = store.find(old.id)
+    assert kept.archived and kept.name == f"demo-{old.id[:8]}" and (kept.artifacts / "engine").is_dir()
+    assert sum(run.name == "demo" for run in store.list()) == 1
+
+
 def test_seeds_for_training_reporting_and_showing_are_apart():
     demo = range(FIRST_SEED, FIRST_SEED + 1000)
     sets = [set(TRAINING_SEEDS), set(TESTING_SEEDS), set(demo), set(range(100))]

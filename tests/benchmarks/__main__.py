@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks [NAME ...]      only the named ones, for example `bench_index`
 
-A benchmark is a module `bench_<name>.py` with `run() -> list[dict]`: rows of `figure`, `value`, `unit`, and,
-where there is one, the `peer` measured in the same run and the `ratio` to it.
+A benchmark is a module `bench_<name>.py` whose `run()` gives rows, at the end or as they come: dicts of
+`figure`, `value`, `unit`, and, where there is one, the `peer` measured in the same run and the `ratio` to it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,11 @@ def main(names: list[str]) -> int:
     broken = False
     for name in names or found:
         try:
-            rows = importlib.import_module(f"tests.benchmarks.{name}").run()
+            for row in importlib.import_module(f"tests.benchmarks.{name}").run():
+                print(_line(**row), flush=True)
         except Exception:
             traceback.print_exc()
             broken = True
-            continue
-        for row in rows:
-            print(_line(**row), flush=True)
     return int(broken)
 
 
