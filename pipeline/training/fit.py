@@ -36,9 +36,11 @@ from pipeline.training.stages import Stage, stage_of, stages_of
 from pipeline.training.switch import StopSwitch
 from pipeline.workspace import Workspace
 
-# Keras's 0.99 needs several hundred steps before validation sees the statistics of training; on the slices of
-# one hospital that is most of a run.
-NORMALIZATION_MOMENTUM = 0.9
+# Batches that the statistics of batch normalisation are averaged over: Keras's usual 0.99 as momentum, a
+# hundred, takes several hundred steps before validation sees those of training, on the few hundred slices of
+# one hospital most of a run; 0.9 is at the mercy of the last ten batches, and where slices of two kinds are
+# mixed, such as lungs alone and whole slices, each validation is of another network.
+FEWEST_BATCHES, MOST_BATCHES = 10, 100
 
 
 def build_model(workspace: Workspace, plan: Plan, *, channels: int, began: bool = False) -> Any:
@@ -69,10 +71,20 @@ def build_model(workspace: Workspace, plan: Plan, *, channels: int, began: bool 
     )
     if from_run and not began:
         _take_weights_of_run(workspace, model, plan)
+    momentum = normalization_momentum(len(plan.part("train")) / config.batch_size)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = min(layer.momentum, NORMALIZATION_MOMENTUM)
+            layer.momentum = momentum
     return model
+
+
+def normalization_momentum(steps: float) -> float:
+    """Return the momentum that averages statistics over half an epoch of so many steps, within bounds.
+
+    >>> normalization_momentum(8), normalization_momentum(100), normalization_momentum(10_000)
+    (0.9, 0.98, 0.99)
+    """
+    return 1 - 1 / min(max(steps / 2, FEWEST_BATCHES), MOST_BATCHES)
 
 
 def compile_model(model: Any, config: TrainConfig, *, steps_per_epoch: int) -> None:

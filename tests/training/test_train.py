@@ -28,6 +28,7 @@ from pipeline.training.errors import (
     OutOfMemoryError,
     TooFewSlicesError,
 )
+from pipeline.training.plan import make_plan
 from pipeline.training.train import resume, train
 from pipeline.workspace import Workspace
 
@@ -75,6 +76,15 @@ def finished(prepared: Workspace, create_tiny: Callable[..., Any]) -> RunInfo:
         patch.setattr(fit, "create_model", create_tiny)
         train(prepared, config(epochs=30, name="finished"))
     return RunStore(prepared).find("finished")
+
+
+@pytest.mark.parametrize(("batch", "momentum"), [(8, 0.9), (1, 1 - 2 / 54)])
+def test_statistics_are_averaged_over_half_an_epoch_and_at_least_ten_batches(prepared, batch, momentum):
+    plan = make_plan(prepared, config(batch_size=batch))
+    assert len(plan.part("train")) == 54
+    model = fit.build_model(prepared, plan, channels=1)
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert layers and all(layer.momentum == pytest.approx(momentum) for layer in layers)
 
 
 def test_a_run_leaves_the_files_of_the_contract(finished):
