@@ -1,6 +1,5 @@
 """A model that learnt from phantoms refuses what was not drawn; a model of real slices is not asked."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,10 +89,8 @@ def test_little_lung_is_not_refused_for_its_look(run):
     assert decide(engine, lung_fraction=0.3, unlike_drawn="It is not.", **facts).reason == "It is not."
 
 
-@pytest.mark.skipif("HILUM_REAL_DATA" not in os.environ, reason="no real slices here")
-def test_real_slices_do_not_look_drawn():
-    real = Path(os.environ["HILUM_REAL_DATA"])
-    rows = pd.read_csv(real / "slices.csv").query("label != 'NiCT'").iloc[::10]
-    images = [read_slice(real / "slices" / path) for path in rows["path"]]
-    images += [read_slice(path) for path in sorted((real / "series").glob("*.dcm"))]
+def test_real_slices_do_not_look_drawn(real_data):
+    rows = pd.read_csv(real_data / "slices.csv").query("label != 'NiCT'").iloc[::10]
+    images = [read_slice(real_data / "slices" / path) for path in rows["path"]]
+    images += [read_slice(path) for path in sorted((real_data / "series").glob("*.dcm"))]
     assert np.mean([bool(unlike_drawn(each)) for each in images]) > 0.98
