@@ -105,10 +105,11 @@ def _order_check(
     *, key: str, title: str, beaten: int, orders: int, area: float, chance: float, drop: float, what: str
 ) -> Check:
     if drop < LEAST_DROP:
+        amount = "more than" if drop <= -LEAST_DROP else "as much as"
         return Check(
             key, title, "", "unknown",
             f"Nothing can be told from {title.lower()}: emptied of everything, the slice speaks for the "
-            "class as much as it does whole.",
+            f"class {amount} it does whole.",
             basis="the margin of the whole and of the emptied slice",
             threshold=f"the margin must fall by {LEAST_DROP} logits",
         )  # fmt: skip

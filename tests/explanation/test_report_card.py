@@ -102,6 +102,17 @@ def test_a_network_that_does_not_look_at_the_slice_is_found_out(patches):
     assert levels(card)["stability"] == "unknown" and card.verdict != NOTHING_AGAINST
 
 
+@pytest.mark.parametrize(
+    ("weight", "amount"),
+    [(-1.0, "more than it does whole"), (0.0, "as much as it does whole"), (-0.05, "as much as")],
+)
+def test_an_emptied_slice_that_speaks_for_the_class_is_called_so(patches, weight, amount):
+    network = ToyNetwork(np.full((CELLS, CELLS), weight))
+    card = make_report_card(network, probe_slice(network, patches), question(patches.image[::8, ::8, 0]))
+    findings = [check.finding for check in card.checks if check.key in ("deletion", "insertion")]
+    assert len(findings) == 2 and all(amount in finding for finding in findings)
+
+
 def test_heat_outside_the_lungs_asks_for_caution_or_worse(network, patches, probe):
     values = toy_map(network, patches)
     lungs = np.zeros((SIZE, SIZE), np.uint8)
