@@ -14,7 +14,7 @@ from pipeline.notice import NOTICE
 
 RULE = (
     "Rule: the class with the greatest mean {kind} over the slices that count (accepted, enough lung in "
-    "view, not answered non-informative, each position once)."
+    "view, not answered non-informative, each position once); non-informative itself is never chosen."
 )
 UNVALIDATED = (
     "The rule was not validated on patients: how often it is right is not known. A mean dilutes what only "
@@ -31,6 +31,7 @@ LEFT_OUT = {
 }
 _SAME_MM = 0.01  # positions nearer than this are one
 _GAP = 1.6  # a step so many times the usual one leaves room for a slice
+_LEAST_STEPS = 3  # of two steps, neither is the usual one
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,11 @@ def _notes(slices: Sequence[SeriesSlice], left_out: Sequence[str]) -> list[str]:
 def _gaps(places: Sequence[float]) -> list[str]:
     """Say where slices seem to be missing; `places` are positions, mm, falling."""
     steps = -np.diff(places)
-    usual = float(np.median(steps[steps > _SAME_MM])) if (steps > _SAME_MM).any() else 0.0
-    if not usual or not (steps > _GAP * usual).any():
+    apart = steps[steps > _SAME_MM]
+    if len(apart) < _LEAST_STEPS:
+        return []
+    usual = float(np.median(apart))
+    if not (steps > _GAP * usual).any():
         return []
     wide = np.flatnonzero(steps > _GAP * usual)
     missing = int(sum(max(1, round(steps[at] / usual) - 1) for at in wide))

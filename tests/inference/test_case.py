@@ -40,6 +40,7 @@ def test_the_answer_is_the_mean_of_the_slices_that_count():
 def test_the_rule_and_what_it_does_not_know_go_with_the_answer():
     found = judge_case("ct", [one(30.0, 0.8), one(20.0, 0.6)]).to_json()
     assert found["rule"].startswith("Rule: the class with the greatest mean probability over the slices that")
+    assert "non-informative itself is never chosen" in found["rule"]
     assert "not validated on patients" in found["rule"] and found["validated_on_patients"] is False
     assert (found["n"], found["used"], found["notice"]) == (2, 2, NOTICE)
     assert [each["position_mm"] for each in found["slices"]] == [30.0, 20.0]
@@ -69,6 +70,15 @@ def test_missing_slices_are_told_with_their_place():
 
 def test_evenly_spaced_slices_need_no_note():
     assert judge_case("ct", [one(at) for at in (9.0, 6.1, 3.0, 0.0)]).notes == ()
+
+
+def test_of_two_steps_neither_is_the_usual_one():
+    assert judge_case("ct", [one(at) for at in (176.0, 160.0, 0.0)]).notes == ()
+    repeated = judge_case("ct", [one(at) for at in (176.0, 160.0, 160.0, 0.0)])
+    assert not any("usual step" in note for note in repeated.notes), "a repeated position is no step"
+    assert (
+        "usual step is 16.0 mm" in judge_case("ct", [one(at) for at in (192.0, 176.0, 160.0, 0.0)]).notes[0]
+    )
 
 
 def test_slices_of_two_patients_are_no_case():
