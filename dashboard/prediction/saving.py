@@ -91,6 +91,8 @@ def _file(asked: Asked) -> Path | bytes:
         dataset = asked.subject.split("/")[0]
         path = str(pictures.index_of(dataset).loc[asked.slice_id, "path"])
         return slice_path(loaders.workspace(), dataset, {"path": path})
+    if asked.file is not None:
+        return asked.file
     file = st.session_state.get("predict.file")
     data = file.getvalue() if file is not None else b""
     if hashlib.sha256(data).hexdigest() != asked.subject.split("/")[0]:

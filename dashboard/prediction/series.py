@@ -101,7 +101,7 @@ def _of_upload(run: RunInfo) -> tuple[load.SeriesWork, Open, str] | None:
         source = series.slices[number]
         digest = f"{key}/{number}"
         found = read.of_file(run, source, digest=digest, averaged=chosen_averaging(run))
-        return Asked(f"{source.path.name}, slice {number + 1}", digest, found)
+        return Asked(f"{source.path.name}, slice {number + 1}", digest, found, file=source.path)
 
     return work, open_slice, key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -29,13 +29,15 @@ DATASET, UPLOAD = "A slice of the data set", "A file of mine"
 class Asked:
     """A slice and the model's answer.
 
-    `name` is for people, `subject` tells slices apart, `slice_id` is None for an upload.
+    `name` is for people, `subject` tells slices apart, `slice_id` is None for an upload, `file` is where a
+    slice of an uploaded series lies while the session looks at it.
     """
 
     name: str
     subject: str
     prediction: Prediction
     slice_id: str | None = None
+    file: Path | None = None
 
 
 def draw_kind() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -21,8 +22,11 @@ from pipeline.inference.case import UNVALIDATED
 from pipeline.jobs import JobStore
 from pipeline.workspace import Workspace
 from tests import families
-from tests.dashboard.test_predict_page import calm, open_page, words
+from tests.dashboard import test_predict_page as base
+from tests.dashboard.test_predict_page import calm, open_page, take, words
 from tests.inference.conftest import make_series_home, patient
+
+saved = base.saved
 
 LABELS = list(families.CLASSES)
 
@@ -126,6 +130,16 @@ def test_an_uploaded_archive_is_answered_and_leaves_with_the_session(page: AppTe
     app.file_uploader(key="predict.series.files").set_value([])
     del app.session_state["predict.series.spool"]
     assert not folders[0].exists()
+
+
+def test_dicom_of_an_uploaded_series_slice_names_its_patient_where_asked(
+    page: AppTest, saved: dict[str, Any]
+) -> None:
+    app = answered(upload(page, [dicom(number) for number in range(6)]))
+    app.session_state["predict.save.identifiers"] = True
+    with zipfile.ZipFile(io.BytesIO(take(app, saved, "dicom"))) as made:
+        name = next(name for name in made.namelist() if name.endswith("-map.dcm"))
+        assert str(pydicom.dcmread(io.BytesIO(made.read(name))).PatientID) == patient()[0].patient_id
 
 
 def test_files_of_two_series_are_never_mixed(page: AppTest, drawn: list[list[StripSlice]]) -> None:
