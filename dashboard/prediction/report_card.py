@@ -15,7 +15,7 @@ from dashboard.prediction.evidence import Evidence, evidence_of
 from dashboard.prediction.maps import Shown, shown_values
 from dashboard.prediction.source import Asked
 from dashboard.widgets.parts import Tone
-from pipeline.explanation.checks import LEVELS, Check
+from pipeline.explanation.checks import LEVELS, Check, randomized_unmade
 from pipeline.explanation.methods import METHODS, SIGNED
 from pipeline.explanation.report_card import (
     CAUTION,
@@ -29,6 +29,9 @@ from pipeline.inference.map_report import question_of
 from pipeline.runs import RunInfo
 
 POLL_SECONDS = 0.5
+STILL_CHECKED = (
+    "The verdict comes when the last check is made: whether the model's maps show what it learned."
+)
 TONES: dict[str, Tone] = {RELY_NOT: "bad", CAUTION: "warn", NOTHING_AGAINST: "good"}
 
 
@@ -38,8 +41,8 @@ def draw_report_card(run: RunInfo, asked: Asked, shown: Shown, slot: DeltaGenera
     values = shown_values(run, asked, shown)
     with slot:
         card = _card(evidence, asked, shown, values)
-        if card is not None:
-            widgets.callout(card.because, tone=TONES[card.verdict], title=card.sentence)
+        if card is not None and not _is_waited_for(card, evidence):
+            _draw_verdict(card)
     if card is not None and card.checks:
         with widgets.panel(
             "How far can this map be trusted?",
@@ -50,7 +53,7 @@ def draw_report_card(run: RunInfo, asked: Asked, shown: Shown, slot: DeltaGenera
 
 
 def _card(evidence: Evidence, asked: Asked, shown: Shown, values: np.ndarray | None) -> ReportCard | None:
-    """Return the report card; None, drawing how far it is, while it is worked out."""
+    """Return the report card, None while it is worked out; draw how far it is until all checks are in."""
     if values is None:
         if shown.method in SIGNED:
             evidence.gather()
@@ -61,24 +64,38 @@ def _card(evidence: Evidence, asked: Asked, shown: Shown, values: np.ndarray | N
     if question.refusal:
         return refused_card(question.refusal)
     card = evidence.card(key)
-    if card is None or (card.checks and evidence.randomized is None):
+    if card is None or _is_waited_for(card, evidence):
         if evidence.probe is None:
             evidence.gather()
         elif card is None:
             evidence.answer(key, question)
         else:
             evidence.check_model()
-        _draw_waiting(evidence)
+        _draw_waiting(evidence, card)
     return card
 
 
+def _is_waited_for(card: ReportCard, evidence: Evidence) -> bool:
+    """Return whether the model's own check is still to come: until then no verdict is final."""
+    return bool(card.checks) and evidence.randomized is None
+
+
+def _draw_verdict(card: ReportCard, note: str = "") -> None:
+    widgets.callout(f"{card.because} {note}".strip(), tone=TONES[card.verdict], title=card.sentence)
+
+
 @st.fragment(run_every=POLL_SECONDS)
-def _draw_waiting(evidence: Evidence, *, for_map: bool = False) -> None:
-    """Draw how far it is; the page is drawn anew when it is done, or when the map it waits for is there."""
+def _draw_waiting(evidence: Evidence, card: ReportCard | None = None, *, for_map: bool = False) -> None:
+    """Draw how far it is; the page is drawn anew when it is done, or when the map it waits for is there.
+
+    A `card` is one that waits for the model's own check: its verdict is drawn when that could not be made.
+    """
     task = evidence.task
     if task is None or (for_map and evidence.occluded is not None):
         st.rerun()
     if not task.done:
+        if card is not None:
+            widgets.callout(STILL_CHECKED, title="This map is still being checked.")
         st.progress(min(task.share, 1.0), text=f"Checking the map: {task.message or 'getting ready'}")
         return
     with widgets.guarded("The map could not be checked."):
@@ -86,6 +103,9 @@ def _draw_waiting(evidence: Evidence, *, for_map: bool = False) -> None:
             task.result()
             evidence.task = None
             st.rerun()
+    if card is not None and not task.cancelled:
+        unmade = randomized_unmade()
+        _draw_verdict(card.with_check(unmade), unmade.finding)
 
 
 def _draw_evidence(card: ReportCard) -> None:

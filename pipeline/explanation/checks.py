@@ -232,5 +232,18 @@ def randomized_check(correlations: dict[str, float], *, basis: str) -> Check:
     )
 
 
+def randomized_unmade() -> Check:
+    """Return what stands for the model's own check where it could not be made."""
+    return Check(
+        key="randomized",
+        title="Random weights",
+        value="",
+        level="unknown",
+        finding="One check could not be made: whether the model's maps show what it learned.",
+        basis="this model",
+        threshold=f"good: a correlation within {SAME_AS_RANDOM} of 0; bad: beyond",
+    )
+
+
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.prediction import maps
+from dashboard.prediction import evidence, maps
 from dashboard.prediction.evidence import Evidence
+from pipeline.errors import HilumError
+from pipeline.explanation.checks import Check, randomized_check
 from pipeline.explanation.methods import OCCLUSION
-from pipeline.explanation.report_card import VERDICTS
+from pipeline.explanation.report_card import VERDICTS, ReportCard, judged
 from pipeline.inference import randomized
 from pipeline.workspace import Workspace
 from tests import families
@@ -70,6 +72,56 @@ def test_while_it_is_worked_out_the_page_says_how_far_it_is(page: AppTest) -> No
     (progress,) = page.get("progress")
     assert "Checking the map: at work" in progress.proto.text and progress.proto.value == 25
     assert "The model says" in words(page)
+
+
+class Failed(base.Idle):
+    """A background task whose work went wrong."""
+
+    done = True
+
+    def result(self, timeout: float | None = None) -> None:
+        raise HilumError("The network could not be read.")
+
+
+def passed() -> ReportCard:
+    """A map's report card before the model's own check."""
+    titles = ("Deletion", "Insertion", "Agreement with occlusion", "Stability", "Heat inside the lungs")
+    return judged(
+        [Check(title.lower(), title, "1", "good", "Found.", "this slice", "good") for title in titles]
+    )
+
+
+def only_the_model_is_unchecked(app: AppTest, monkeypatch: pytest.MonkeyPatch, task: type) -> AppTest:
+    """Draw the page when all but the model's own check is made, and that is `task`."""
+    (found,) = evidences(app)
+    probe: Any = object()
+    found.probe, found.task = probe, None
+    found.cards[maps.DEFAULT, base.answer_of(app)] = passed()
+    monkeypatch.setattr(evidence, "BackgroundTask", task)
+    monkeypatch.setattr(Evidence, "is_busy", property(lambda evidence: False))
+    return app.run()
+
+
+def test_before_the_last_check_is_in_there_is_no_verdict(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = words(calm(only_the_model_is_unchecked(page, monkeypatch, base.Idle)))
+    assert "This map is still being checked." in said and "<b>Deletion</b>" in said
+    assert "It passed" not in said and not any(sentence in said for sentence in VERDICTS.values())
+    (found,) = evidences(page)
+    found.randomized = randomized_check({"all layers": 0.1}, basis="8 slices")
+    said = words(calm(page.run()))
+    assert "It passed all 6 checks" in said and "still being checked" not in said
+
+
+def test_a_last_check_that_cannot_be_made_is_named_in_the_verdict(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = only_the_model_is_unchecked(page, monkeypatch, Failed)
+    said = words(app)
+    assert "The network could not be read." in app.error[0].value
+    assert "passed 5 of 6 checks" in said and "One check could not be made" in said
+    assert "still being checked" not in said and "passed all" not in said
 
 
 def test_another_slice_gives_it_up(page: AppTest) -> None:
