@@ -48,14 +48,14 @@ SEEN_TITLES = {
 }
 
 
-def is_shown(asked: Asked) -> bool:
+def is_shown(run: RunInfo, asked: Asked) -> bool:
     """Return whether scores and maps are shown: the gate let the slice in, or the user overrode it."""
-    return asked.prediction.status == "ok" or bool(st.session_state.get(_override_key(asked)))
+    return asked.prediction.status == "ok" or bool(st.session_state.get(_override_key(run, asked)))
 
 
-def is_overridden(asked: Asked) -> bool:
+def is_overridden(run: RunInfo, asked: Asked) -> bool:
     """Return whether the gate refused the slice and the user asked for the answer all the same."""
-    return asked.prediction.status != "ok" and is_shown(asked)
+    return asked.prediction.status != "ok" and is_shown(run, asked)
 
 
 def draw_opinion(run: RunInfo, asked: Asked) -> DeltaGenerator:
@@ -67,7 +67,7 @@ def draw_opinion(run: RunInfo, asked: Asked) -> DeltaGenerator:
     prediction = asked.prediction
     with widgets.panel(key="predict-opinion"):
         _gate(run, asked)
-        if is_shown(asked):
+        if is_shown(run, asked):
             _scores(prediction)
             if prediction.status == "ok" and prediction.reason:
                 widgets.callout(prediction.reason, tone="warn")
@@ -77,7 +77,7 @@ def draw_opinion(run: RunInfo, asked: Asked) -> DeltaGenerator:
                 title=SEEN_TITLES[prediction.seen],
             )
         acts = st.container(horizontal=True, vertical_alignment="center", gap="small")
-        if is_shown(asked):
+        if is_shown(run, asked):
             with acts:
                 draw_averaging(run, prediction.averaging)
         widgets.research_notice()
@@ -99,7 +99,7 @@ def _gate(run: RunInfo, asked: Asked) -> None:
     consequence = (
         "The answer below is shown at your wish, and that is recorded: the model answers for any picture, "
         f"and {means}."
-        if is_shown(asked)
+        if is_shown(run, asked)
         else "No score and no map are shown for it."
     )
     title = "Not taken for a chest CT slice" if foreign else "Unlike what this model was trained on"
@@ -108,22 +108,22 @@ def _gate(run: RunInfo, asked: Asked) -> None:
         st.html(f'<div class="p-gate" data-known="false">{html.escape(distance_words(prediction))}</div>')
     st.toggle(
         "It is one: show the answer" if foreign else "Show the answer all the same",
-        key=_override_key(asked),
+        key=_override_key(run, asked),
         on_change=_record_override,
         args=(run, asked),
-        help="The check can be wrong. The choice holds for this slice only and is recorded in the workspace, "
-        "with the hash of the slice's pixels and no file name.",
+        help="The check can be wrong. The choice holds for this slice and model only and is recorded in the "
+        "workspace, with the hash of the slice's pixels and no file name.",
     )
 
 
-def _override_key(asked: Asked) -> str:
-    return f"predict.override.{asked.subject}"
+def _override_key(run: RunInfo, asked: Asked) -> str:
+    return f"predict.override.{run.id}.{asked.subject}"
 
 
 def _record_override(run: RunInfo, asked: Asked) -> None:
     from pipeline.inference.overrides import record_override
 
-    shown = bool(st.session_state.get(_override_key(asked)))
+    shown = bool(st.session_state.get(_override_key(run, asked)))
     record_override(loaders.workspace(), run, asked.prediction, shown=shown, slice_id=asked.slice_id)
 
 

@@ -38,7 +38,7 @@ def draw_saving(run: RunInfo, asked: Asked, shown: Shown | None) -> None:
         st.caption(FILES[kind].summary)
         with widgets.guarded("The file could not be made."):
             label = shown.label if shown is not None else None
-            wish = Wish(run, asked.prediction, asked.name, label, is_overridden(asked))
+            wish = Wish(run, asked.prediction, asked.name, label, is_overridden(run, asked))
             card = evidence_of(run, asked).finished_card((DEFAULT, label)) if shown is not None else None
             wish = _options(kind, wish.changed(card=card), asked)
             _draw_download(kind, wish, asked)

@@ -30,7 +30,7 @@ if kind == FOLDER:
 asked = draw_series(run, name, row) if kind == SERIES else draw_source(run, name, row)
 if asked is None:
     st.stop()
-shown = draw_controls(asked.prediction) if is_shown(asked) else None
+shown = draw_controls(asked.prediction) if is_shown(run, asked) else None
 picture, side = st.columns([73, 27], gap="medium")
 with picture, widgets.guarded("The maps could not be drawn."):
     below = draw_maps(run, asked, shown)
@@ -40,7 +40,7 @@ with side:
     acts = draw_opinion(run, asked)
     with acts, widgets.guarded("The answer could not be prepared for saving."):
         draw_saving(run, asked, shown)
-if is_shown(asked):
+if is_shown(run, asked):
     with widgets.guarded("The similar slices could not be shown."):
         draw_similar(run, asked)
     draw_stages(asked)

@@ -35,7 +35,7 @@ from pipeline.inference.seen import with_fingerprints
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 from tests import families
-from tests.inference.conftest import as_grey, patient, write_png
+from tests.inference.conftest import as_grey, make_series_home, patient, write_png
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
 FOLDERS = ("NiCT", "pCT", "pCT", "nCT", "nCT", "NiCT")
@@ -397,10 +397,34 @@ def test_the_gate_can_be_overridden_for_one_slice(page: AppTest) -> None:
     override = next(toggle for toggle in page.toggle if toggle.label.startswith("It is one"))
     calm(override.set_value(True).run())
     said = words(page)
-    assert SCORES in said and "Not taken for a chest CT slice" in said, "the warning stays"
+    assert "Scores, not probabilities" in said and "Not taken for a chest CT slice" in said, (
+        "the warning stays"
+    )
     assert "means nothing" in said and kinds(page) > REFUSED_KINDS
     calm(upload(page, "other.png", png(np.flipud(photo()))))
-    assert SCORES not in words(page), "another picture is asked about anew"
+    assert "p-score" not in words(page), "another picture is asked about anew"
+
+
+def test_an_override_holds_for_the_model_it_was_made_with(
+    _idle: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_series_home(tmp_path)
+    store = RunStore(home)
+    other = store.create("other", {"dataset": "wards"}, {})
+    shutil.copytree(families.engine_folder("ResNet50V2"), other.artifacts / "engine")
+    store.finish(other.id)
+    monkeypatch.setenv("HILUM_WORKSPACE", str(home.root))
+    app = open_page()
+    app.query_params["run"] = "small"
+    calm(upload(calm(app.run()), "picture.png", png(photo())))
+    override = next(toggle for toggle in app.toggle if toggle.label.startswith("It is one"))
+    calm(override.set_value(True).run())
+    assert 'class="p-score"' in words(app)
+    app.query_params["run"] = "other"
+    calm(app.run())
+    assert 'class="p-score"' not in words(app) and "No score and no map are shown" in words(app)
+    (line,) = list_overrides(home)
+    assert line["run"] == store.find("small").id
 
 
 def test_the_map_is_saved_with_the_notice(page: AppTest, saved: dict[str, Any]) -> None:
