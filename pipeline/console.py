@@ -46,7 +46,7 @@ def caches_text(caches: list[dict[str, Any]]) -> str:
     rows = [
         {"folder": row["folder"], "data set": row["dataset"], "recipe": row["recipe"],
          "slices": f"{row['prepared']:,} of {row['slices']:,}", "size": size_text(row["bytes"]),
-         "state": row["state"] + (", in use" if row["in_use"] else ""),
+         "state": row["words"],
          "used": row["last_used"][:16].replace("T", " "), "runs": ", ".join(row["runs"])}
         for row in caches
     ]  # fmt: skip

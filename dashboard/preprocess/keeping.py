@@ -90,7 +90,7 @@ def draw_caches() -> None:
             "recipe": [f"{each.recipe} ({each.recipe_hash[:6]})" for each in found],
             "slices": [f"{each.prepared:,} of {each.slices:,}" for each in found],
             "size": [_size(each.bytes) for each in found],
-            "state": [f"{each.state}, in use" if each.in_use else each.state for each in found],
+            "state": [each.words for each in found],
             "runs": [", ".join(each.runs) for each in found],
         }
     )

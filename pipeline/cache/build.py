@@ -58,7 +58,8 @@ def build_cache(
     """Prepare the slices of `dataset` with `recipe`, or open what is prepared already.
 
     Goes on where a killed process left off. Slices whose content is the same as in an older cache of this
-    recipe are copied from it. Slices that can't be read are left out and counted (`SliceCache.unreadable`).
+    recipe are copied from it. Slices that can't be read are left out and counted (`SliceCache.unreadable`);
+    the next call reads them again.
 
     Raises:
         NothingToCacheError: no slice can be read.
@@ -76,7 +77,11 @@ def build_cache(
         progress(0, len(index), "Another process prepares these slices; waiting for it")
 
     with only_one(folder / BUILDERS, waiting=waiting):
-        if (found := read_cache(folder, key)) is None:
+        found = read_cache(folder, key)
+        if found is not None and len(found.unreadable):
+            _retry(workspace, dataset, index, recipe, folder, found, progress)
+            found = read_cache(folder, key)
+        elif found is None:
             _check_space(folder, len(index), recipe)
             made_of = {"dataset": dataset, "recipe": recipe.to_json(), "recipe_hash": recipe.hash}
             atomic_write_json(folder / "cache.json", made_of)
@@ -127,6 +132,35 @@ def _build(
     partial.replace(folder / f"slices-{key}.npy")
     atomic_write_parquet(folder / f"index-{key}.parquet", table)
     rows_path.unlink(missing_ok=True)
+
+
+def _retry(
+    workspace: Workspace,
+    dataset: str,
+    index: pd.DataFrame,
+    recipe: Recipe,
+    folder: Path,
+    found: SliceCache,
+    progress: Progress,
+) -> None:
+    """Prepare the slices that a finished cache lacks: their folder may have been away for a moment.
+
+    Their rows are written where they lie: who reads the cache meanwhile goes by an index without them.
+    """
+    key, table = content_key(index), found.index.copy()
+    missing = np.flatnonzero(~table["ok"])
+    path = folder / f"slices-{key}.npy"
+    done = len(index) - len(missing)
+    progress(done, len(index), f"Trying again {len(missing):,} slices that could not be read")
+    for row, error, crc in _prepare_all(_tasks(workspace, dataset, index, missing), recipe, path):
+        table.loc[row, ["ok", "error"]] = not error, error
+        if "crc32" in table:  # not in caches from before there were checksums
+            table.loc[row, "crc32"] = crc
+        done += 1
+        progress(done, len(index), f"Preparing slices: {done:,} of {len(index):,}")
+    if table["ok"].sum() > found.index["ok"].sum():
+        np.lib.format.open_memmap(path, mode="r+").flush()
+        atomic_write_parquet(folder / f"index-{key}.parquet", table)
 
 
 def _tasks(workspace: Workspace, dataset: str, index: pd.DataFrame, waiting: NDArray[np.int64]) -> list[Task]:

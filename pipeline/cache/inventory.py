@@ -33,8 +33,9 @@ class CacheInfo:
         recipe: what the recipe was called when the cache was begun; others of equal parameters share it.
         slices: how many the data set has; prepared: how many of them are done.
         bytes: on the disk.
-        state: complete; partial: its build was cut short or is going on; outdated: the data set is another by
-            now or was removed, and the next build copies from it what is the same.
+        state: complete, but for what can't be read; partial: its build was cut short or is going on;
+            outdated: the data set is another by now or was removed, and the next build copies from it what
+            is the same.
         in_use: it is being built or read now.
         last_used: when it was last built or opened.
         runs: the runs that were trained on it, newest first.
@@ -52,9 +53,17 @@ class CacheInfo:
     last_used: datetime
     runs: tuple[str, ...]
 
+    @property
+    def words(self) -> str:
+        """How it stands, in words: a complete cache says how many slices could not be read."""
+        left_out = self.slices - self.prepared if self.state == "complete" else 0
+        said = f"{self.state}, {left_out:,} left out" if left_out else self.state
+        return f"{said}, in use" if self.in_use else said
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
-        return asdict(self) | {"last_used": self.last_used.isoformat(), "runs": list(self.runs)}
+        more = {"words": self.words, "last_used": self.last_used.isoformat(), "runs": list(self.runs)}
+        return asdict(self) | more
 
 
 def list_caches(workspace: Workspace) -> list[CacheInfo]:

@@ -146,6 +146,45 @@ def test_a_slice_that_became_unreadable_is_left_out_and_counted(workspace, slice
     assert cache.unreadable["error"].iloc[0]
 
 
+def test_slices_that_were_away_for_a_moment_join_a_finished_cache(workspace, slices, reads):
+    """Only what is missing is read again; who has the cache open meanwhile sees no change."""
+    path, away = slices / "pCT" / "3.png", slices / "away.png"
+    path.rename(away)
+    before = build_cache(workspace, "small", RECIPE)
+    known, bytes_before = before.slice_ids, np.array(before.array)[before.rows(before.slice_ids)]
+    reads.clear()
+    assert len(build_cache(workspace, "small", RECIPE).unreadable) == 1, "it is away still"
+    assert reads == ["3.png"]
+    away.rename(path)
+    cache = build_cache(workspace, "small", RECIPE)
+    assert reads == ["3.png"] * 2 and len(cache.slice_ids) == COUNT and cache.damaged() == []
+    index = load_index(workspace, "small").set_index("path")
+    expected = preprocess_output(read_slice(path).image, intensity="grey", recipe=RECIPE)
+    row = cache.rows([index.loc["pCT/3.png", "slice_id"]])[0]
+    np.testing.assert_array_equal(cache.array[row], expected)
+    assert cache.index["error"].tolist() == [""] * COUNT
+    np.testing.assert_array_equal(cache.array[cache.rows(known)], bytes_before)
+    assert before.slice_ids == known
+    build_cache(workspace, "small", RECIPE)
+    assert reads == ["3.png"] * 2, "all are there: nothing is read"
+
+
+def test_a_stopped_second_try_leaves_the_cache_as_it_was(workspace, slices):
+    path, away = slices / "pCT" / "3.png", slices / "away.png"
+    path.rename(away)
+    build_cache(workspace, "small", RECIPE)
+    away.rename(path)
+
+    def stop(done: int, total: int, message: str = "") -> None:
+        raise JobStopped
+
+    with pytest.raises(JobStopped):
+        build_cache(workspace, "small", RECIPE, stop)
+    assert open_cache(workspace, "small", RECIPE).damaged() == []
+    assert len(open_cache(workspace, "small", RECIPE).unreadable) == 1
+    assert len(build_cache(workspace, "small", RECIPE).slice_ids) == COUNT
+
+
 def test_a_vanished_folder_is_one_sentence_and_not_remembered(workspace, slices):
     slices.rename(slices.with_name("elsewhere"))
     with pytest.raises(NothingToCacheError, match="12 of the 12 slices.*disk connected"):

@@ -14,6 +14,7 @@ import pytest
 from pipeline.cache.build import build_cache
 from pipeline.cache.errors import CacheBusyError, CacheNotFoundError
 from pipeline.cache.inventory import evict, list_caches
+from pipeline.console import caches_text
 from pipeline.data.index import build_index, remove_dataset
 from pipeline.jobs import JobStopped
 from pipeline.preprocessing.recipe import PRESETS
@@ -81,6 +82,21 @@ def test_an_unfinished_build_and_an_outdated_cache_say_so(workspace, slices):
     assert list_caches(workspace)[0].state == "complete"
     remove_dataset(workspace, "small")
     assert list_caches(workspace) == []
+
+
+def test_a_complete_cache_says_how_many_slices_it_lacks(workspace, slices):
+    added = slices / "pCT"
+    for number in range(COUNT, 2 * COUNT):
+        cv2.imwrite(str(added / f"{number}.png"), np.full((48, 48), number, np.uint8))
+    build_index(workspace, slices, name="small")
+    (added / "3.png").unlink()
+    cache = build_cache(workspace, "small", RECIPE)
+    (info,) = list_caches(workspace)
+    assert (info.state, info.words) == ("complete", "complete, 1 left out, in use")
+    assert "complete, 1 left out" in caches_text([info.to_json()])
+    del cache
+    gc.collect()
+    assert list_caches(workspace)[0].words == "complete, 1 left out"
 
 
 def test_a_removed_cache_gives_its_bytes_back_and_is_made_again(workspace, slices):
