@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.preprocessing.parameters import Lungs
     from pipeline.preprocessing.recipe import Recipe
 
 # A local neighbourhood below this share of the slice's side lies inside a lung and sees no chest wall.
@@ -58,5 +59,13 @@ def _in_the_lung_steps(recipe: Recipe) -> Iterator[str]:
         )
     if lungs.method == "classic" and not lungs.clear_border:
         yield "The picture's border is not cleared: the air around the body may be the largest dark part."
-    if lungs.method == "anatomy" and lungs.fill_holes and lungs.repair == 0 and not lungs.hull:
+    if lungs.method == "anatomy" and not lungs.hull:
+        yield from _at_the_pleura(lungs)
+
+
+def _at_the_pleura(lungs: Lungs) -> Iterator[str]:
+    """Yield what leaves dents open: they are filled in one step with the holes."""
+    if not lungs.fill_holes:
+        yield "Holes aren't filled, so dents at the pleura aren't either: lesions there are lost."
+    elif lungs.repair == 0:
         yield "The pleura's repair is off: consolidation that touches it is left out of the lungs."

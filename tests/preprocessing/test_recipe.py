@@ -104,6 +104,8 @@ def test_presets_have_no_conflicts(preset):
         ({"lungs__closing_radius": 0}, "closing is off .radius 0."),
         ({"lungs__opening_radius": 9}, "opening .radius 9. takes everything narrower than 19"),
         ({"lungs__repair": 0}, "repair is off"),
+        ({"lungs__fill_holes": False}, "Holes aren't filled, so dents at the pleura aren't either"),
+        ({"lungs__fill_holes": False, "lungs__repair": 0}, "Holes aren't filled"),
         ({"lungs__method": "classic", "lungs__clear_border": False}, "border is not cleared"),
         ({"lungs__method": "none"}, "No lungs are looked for"),
         ({"lungs__method": "none", "output": "grey", "crop__to": "lungs"}, "No lungs are looked for"),
@@ -114,6 +116,11 @@ def test_presets_have_no_conflicts(preset):
 def test_a_conflict_is_allowed_and_said(values, sentence):
     (warning,) = PRESETS["hilum"].changed(**values).warnings()
     assert re.search(sentence, warning)
+
+
+@pytest.mark.parametrize("values", [{"lungs__method": "classic"}, {"lungs__hull": True}])
+def test_unfilled_holes_are_no_conflict_where_dents_are_not_filled_or_all_are(values):
+    assert PRESETS["hilum"].changed(lungs__fill_holes=False, **values).warnings() == []
 
 
 def test_a_recipe_of_another_stage_version_is_refused_by_name():
