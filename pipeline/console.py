@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.notice import NOTICE, SYNTHETIC
+
 
 def lines(value: Any, indent: str = "") -> str:
     """Write nested dictionaries and lists as indented lines."""
@@ -149,9 +152,22 @@ def prediction_text(answer: dict[str, Any]) -> str:
         return f"{name}: no answer ({answer['reason']})"
     kind = "probability" if answer["calibrated"] else "score (uncalibrated)"
     scores = ", ".join(f"{label} {value:.3f}" for label, value in answer["probabilities"].items())
-    said = f"{name}: {answer['label']}; {kind} {scores}. {SENTENCES[answer['seen']]}"
+    told = answer["reason"] if answer["withheld"] else f"{answer['label']}; {kind} {scores}."
+    said = f"{name}: {_named(answer)}{told} {SENTENCES[answer['seen']]}"
     report = answer.get("map_report")
     return said if report is None else f"{said} {report['sentence']} {report['because']}"
+
+
+def _named(answer: dict[str, Any]) -> str:
+    """Return what comes before why no disease's score is shown."""
+    if not answer["withheld"]:
+        return ""
+    return f"{answer['label']}. " if answer["label"] == NON_INFORMATIVE else "no answer. "
+
+
+def last_words(synthetic: bool) -> str:
+    """Return what stands below answers."""
+    return f"{NOTICE}. {SYNTHETIC}." if synthetic else f"{NOTICE}."
 
 
 def case_text(found: dict[str, Any]) -> str:
@@ -175,7 +191,10 @@ def handed_text(line: dict[str, Any]) -> str:
     name = _on_one_line(line["input"])
     if line["status"] == "error":
         return f"{name}: {line['reason']}"
-    said = line["label"] if line["status"] == "ok" else f"no answer ({line['reason']})"
+    if line["status"] == "rejected":
+        said = f"no answer ({line['reason']})"
+    else:
+        said = f"{_named(line)}{line['reason'] if line['withheld'] else line['label']}"
     return "\n".join([f"{name}: {said}", *(f"  {kind}: {path}" for kind, path in line["files"].items())])
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.notice import NOTICE
+from pipeline.notice import SYNTHETIC as SYNTHETIC_TASK
 
-SYNTHETIC = '<span class="synthetic">Synthetic task, not COVID-19</span>'
+SYNTHETIC = f'<span class="synthetic">{SYNTHETIC_TASK}</span>'
 _STYLE = """
 body { font: 14px/1.5 system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; color: #161b23;
   max-width: 960px; margin: 0 auto; padding: 24px 24px 60px; }

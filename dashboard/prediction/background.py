@@ -14,6 +14,7 @@ from dashboard import widgets
 from dashboard.prediction.source import Asked
 from pipeline.explanation.methods import DEFAULT, METHODS
 from pipeline.explanation.service import MapCancelledError, MapRequest, PendingMap, service
+from pipeline.inference.calibrated import softmax
 from pipeline.runs import RunInfo
 
 POLL_SECONDS = 0.7
@@ -56,7 +57,8 @@ def _request(run: RunInfo, asked: Asked, method: str, label: str) -> MapRequest:
         method=method,
         class_index=prediction.engine.classes.index(label),
         image=prediction.model_input,
-        probabilities=np.array(list(prediction.probabilities.values())),
+        # As Keras gives them: of this network alone, before what calibration makes of them.
+        probabilities=softmax(np.array(list(prediction.logits.values()))),
         architecture=prediction.engine.facts.architecture,
         weights=run.artifacts / "weights.weights.h5",
     )

@@ -18,6 +18,8 @@ from pipeline.inference.wording import (
     answer_words,
     distance_words,
     doubts,
+    has_answer,
+    is_near,
     nearness_words,
     picture_notes,
     score_notes,
@@ -90,7 +92,7 @@ def _gate(run: RunInfo, asked: Asked) -> None:
     if prediction.status == "ok":
         st.html(
             '<div class="p-gate">Looks like an axial CT slice of the trunk</div>'
-            f'<div class="p-gate" data-known="{str(prediction.distance is not None).lower()}" '
+            f'<div class="p-gate" data-known="{str(is_near(prediction)).lower()}" '
             f'title="{html.escape(distance_words(prediction))}">{html.escape(nearness_words(prediction))}</div>'
         )
         return
@@ -130,7 +132,7 @@ def _record_override(run: RunInfo, asked: Asked) -> None:
 def _scores(prediction: Prediction) -> None:
     labels = prediction.engine.classes
     colors = class_colors(labels)
-    swatch = f'<i style="background:{colors[prediction.label]}"></i>'
+    swatch = f'<i style="background:{colors[prediction.label]}"></i>' if has_answer(prediction) else ""
     rows = "".join(
         _row(label, prediction.probabilities[label], colors[label], first=label == prediction.label)
         for label in shown_labels(prediction)

@@ -16,11 +16,13 @@ def map_meaning(prediction: Prediction, label: str, method: str, *, signed: bool
     colors = f"Red speaks for {label}, blue against it."
     if not signed:
         colors = f"The brighter, the more speaks for {label}; what speaks against it is left out."
+    cell = f"A cell covers about {_cell_size(prediction, heatmap)}."
+    if prediction.withheld:  # a margin is as good as a probability
+        return f"{colors} {cell}"
     return (
         f"{colors} The {heatmap.values.size} cells add up to "
         f"{_signed(heatmap.values.sum())}; with the {_signed(heatmap.constant)} that the model starts from "
-        f"they make the margin of {_signed(heatmap.margin)} over the other classes. A cell covers about "
-        f"{_cell_size(prediction, heatmap)}."
+        f"they make the margin of {_signed(heatmap.margin)} over the other classes. {cell}"
     )
 
 

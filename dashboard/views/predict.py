@@ -12,6 +12,7 @@ from dashboard.prediction.saving import draw_saving
 from dashboard.prediction.series import draw_series
 from dashboard.prediction.similar import draw_similar
 from dashboard.prediction.source import FOLDER, SERIES, draw_kind, draw_source
+from pipeline.inference.wording import has_answer
 
 with widgets.page_header("Predict", "What does the model say about this slice, and why?"):
     dataset = widgets.dataset_picker() if loaders.datasets() else None
@@ -30,7 +31,8 @@ if kind == FOLDER:
 asked = draw_series(run, name, row) if kind == SERIES else draw_source(run, name, row)
 if asked is None:
     st.stop()
-shown = draw_controls(asked.prediction) if is_shown(run, asked) else None
+has_map = has_answer(asked.prediction)
+shown = draw_controls(asked.prediction) if has_map and is_shown(run, asked) else None
 picture, side = st.columns([73, 27], gap="medium")
 with picture, widgets.guarded("The maps could not be drawn."):
     below = draw_maps(run, asked, shown)

@@ -55,8 +55,12 @@ def hand_on(
         raise UsageError("--pixels goes with --bundle, and --keep-identifiers with --dicom.")
     with job_of(context, "hand-on", title=f"Hand on answers of {run}") as progress:
         lines = hand_on(context.obj, run, inputs, wanted, tta=tta, ensemble=ensemble or (), progress=progress)
+        synthetic = False
         for line in lines:
             typer.echo(json.dumps(line, allow_nan=False) if as_json else console.handed_text(line))
+            synthetic |= line.get("synthetic", False)
+        if not as_json:
+            typer.echo(console.last_words(synthetic))
 
 
 @app.command()

@@ -114,9 +114,13 @@ def predict(
                 progress=progress,
             )
         )
+        synthetic = False
         for found in answers:
             words = console.case_text if "rule" in found else console.prediction_text
             typer.echo(json.dumps(found, allow_nan=False) if as_json else words(found))
+            synthetic |= found.get("synthetic", False)
+        if not as_json:
+            typer.echo(console.last_words(synthetic))
 
 
 def _predict_batch(

@@ -24,7 +24,9 @@ def diverging_colors(values: np.ndarray, *, limit: float) -> np.ndarray:
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-def draw_overlay(grey: np.ndarray, heatmap: np.ndarray, *, limit: float, title: str) -> np.ndarray:
+def draw_overlay(
+    grey: np.ndarray, heatmap: np.ndarray, *, limit: float, title: str, notice: str = NOTICE
+) -> np.ndarray:
     """Draw the heat over the slice; the weaker it is, the more the slice shows through.
 
     Args:
@@ -32,12 +34,13 @@ def draw_overlay(grey: np.ndarray, heatmap: np.ndarray, *, limit: float, title: 
         heatmap: float (rows, columns), signed: red speaks for the class, blue against it.
         limit: the value at the ends of the colour scale; the same for all slices of a cohort.
         title: what the map explains, one line.
+        notice: what it must not lose, one line.
 
     Returns:
         uint8 RGB, the slice's size plus a foot with the colour bar and the notice.
     """
     picture = blend_heat(grey, heatmap, limit=limit)
-    return np.vstack([_widened(picture), _foot(grey.shape[1], limit, title)])
+    return np.vstack([_widened(picture), _foot(grey.shape[1], limit, title, notice)])
 
 
 def blend_heat(grey: np.ndarray, heatmap: np.ndarray, *, limit: float) -> np.ndarray:
@@ -53,7 +56,7 @@ def _widened(picture: np.ndarray) -> np.ndarray:
     return np.pad(picture, ((0, 0), (missing // 2, missing - missing // 2), (0, 0)))
 
 
-def _foot(columns: int, limit: float, title: str) -> np.ndarray:
+def _foot(columns: int, limit: float, title: str, notice: str) -> np.ndarray:
     width = max(columns, _LEAST_WIDTH)
     foot = np.zeros((_FOOT, width, 3), np.uint8)
     bar = np.linspace(-limit, limit, width - 2 * _MARGIN)
@@ -63,7 +66,7 @@ def _foot(columns: int, limit: float, title: str) -> np.ndarray:
     right = f"for +{limit:.3g}"
     (length, _), _ = cv2.getTextSize(right, cv2.FONT_HERSHEY_SIMPLEX, 0.36, 1)
     _write(foot, right, 42, width - _MARGIN - length)
-    _write(foot, NOTICE, 58, _MARGIN)
+    _write(foot, notice, 58, _MARGIN)
     return foot
 
 

@@ -9,16 +9,17 @@ import numpy as np
 
 from pipeline.data.slice_image import SliceImage
 from pipeline.handing_on.canvas import PictureCanvas, shortened
-from pipeline.handing_on.facts import SYNTHETIC
 from pipeline.handing_on.panels import Pictures, draw_fitted, draw_scale, make_pictures
 from pipeline.handing_on.study import SourceFile, Study
 from pipeline.handing_on.versions import hilum_version
 from pipeline.inference.prediction import Prediction, score_text
-from pipeline.inference.wording import score_kind, shown_labels
-from pipeline.notice import NOTICE
+from pipeline.inference.wording import has_answer, score_kind, shown_labels
+from pipeline.notice import NOTICE, SYNTHETIC
 from pipeline.runs import RunInfo
 
 SERIES_NUMBER = 9001  # far from a scanner's own
+_LONGEST = 10_000  # characters of a comment (LT: 10,240)
+OVERRIDDEN = "Refused, shown at a reader's wish"
 _SIDE, _FOOT, _MARGIN = 1024.0, 150.0, 24.0
 _INK, _MUTED, _NOTICE = "#e4e9f0", "#98a3b3", "#ffd27a"
 
@@ -32,7 +33,9 @@ def draw_capture(prediction: Prediction, run: RunInfo, pictures: Pictures) -> np
     canvas.text(_MARGIN, y, title, size=17, color=_INK, bold=True)
     if run.synthetic:
         canvas.text(right, y, SYNTHETIC, size=17, color=_NOTICE, bold=True, align="right")
-    y = draw_scale(canvas, pictures, x=_MARGIN, y=y + 12, width=_SIDE - 2 * _MARGIN, size=13, color=_MUTED)
+    y += 12
+    if has_answer(prediction):
+        y = draw_scale(canvas, pictures, x=_MARGIN, y=y, width=_SIDE - 2 * _MARGIN, size=13, color=_MUTED)
     canvas.text(_MARGIN, y + 22, NOTICE, size=17, color=_NOTICE, bold=True)
     facts = prediction.engine.facts
     made = f"{facts.architecture}, weights {facts.sha256['model.bin'][:12]}, recipe {facts.recipe_hash[:12]}"
@@ -41,6 +44,13 @@ def draw_capture(prediction: Prediction, run: RunInfo, pictures: Pictures) -> np
 
 
 def _title(prediction: Prediction, label: str) -> str:
+    if not has_answer(prediction):
+        return "No answer and no map: too little lung is in view"
+    refused = prediction.status != "ok"
+    return f"{OVERRIDDEN}: {_score(prediction, label)}" if refused else _score(prediction, label)
+
+
+def _score(prediction: Prediction, label: str) -> str:
     if label not in shown_labels(prediction):
         return f"{label}: no probability is shown"
     return f"{label}: {score_kind(prediction)} {score_text(prediction.probabilities[label])}"
@@ -85,10 +95,13 @@ def make_capture(
         made.strftime("%Y%m%d"),
         made.strftime("%H%M%S"),
     )
-    capture.DerivationDescription = (
-        f"What speaks for {pictures.label}, laid over the slice by a model. {NOTICE}. Not verified."
-    )
-    capture.ImageComments = f"{NOTICE}. {SYNTHETIC}." if run.synthetic else f"{NOTICE}."
+    done = f"What speaks for {pictures.label}, laid over the slice by a model."
+    if not has_answer(prediction):
+        done = "The slice alone: a model found too little lung in it to answer."
+    capture.DerivationDescription = f"{done} {NOTICE}. Not verified."
+    said = [NOTICE, *([SYNTHETIC] if run.synthetic else [])]
+    said += [f"{OVERRIDDEN}: {prediction.reason.rstrip('.')}"] if prediction.status != "ok" else []
+    capture.ImageComments = ". ".join(said)[:_LONGEST] + "."
     if study.burned_in:
         capture.BurnedInAnnotation = study.burned_in
     if study.source is not None:

@@ -9,8 +9,6 @@ from pipeline.inference.engine import PRECISION
 from pipeline.inference.prediction import Prediction
 from pipeline.runs import RunInfo
 
-SYNTHETIC = "Synthetic task, not COVID-19"
-
 
 def slice_words(image: SliceImage) -> str:
     """Say what kind of slice it is: size, spacing, file format, how it is shown."""

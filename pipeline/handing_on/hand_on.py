@@ -74,6 +74,7 @@ def hand_on(
                 raise answer
             files = _files(answer, found, each, wanted)
             line |= {"status": answer.status, "reason": answer.reason, "label": answer.label}
+            line |= {"withheld": answer.withheld, "synthetic": answer.synthetic}
             line["files"] = {kind: _written(*file) for kind, file in files.items()}
         except (SliceError, NoStudyError) as error:
             line |= {"status": "error", "reason": str(error), "label": None}

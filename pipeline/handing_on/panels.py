@@ -11,6 +11,7 @@ from pipeline.data.statistics import display_grey
 from pipeline.explanation.overlay import blend_heat, diverging_colors
 from pipeline.handing_on.canvas import Canvas
 from pipeline.inference.prediction import Prediction
+from pipeline.inference.wording import has_answer
 
 BLACK = "#000000"
 _LEAST_SIDE = 512  # pixels: smaller slices are enlarged smoothly, not left to whoever shows the file
@@ -39,7 +40,10 @@ class Pictures:
 
 
 def make_pictures(prediction: Prediction, label: str | None = None) -> Pictures:
-    """Return the pictures of a slice and of what speaks for a class, by default the answer's."""
+    """Return the pictures of a slice and of what speaks for a class, by default the answer's.
+
+    Where no class is answered there is nothing to speak for, and both are the slice.
+    """
     label = label or prediction.label
     image = prediction.image
     grey = display_grey(image.image, intensity=image.intensity)
@@ -48,6 +52,8 @@ def make_pictures(prediction: Prediction, label: str | None = None) -> Pictures:
     heated = blend_heat(grey, heat, limit=limit)
     plain = np.repeat(grey[..., None], 3, axis=2)
     own_scale = not prediction.engine.facts.heat_range
+    if not has_answer(prediction):
+        heated = plain
     return Pictures(label, _enlarged(plain), _enlarged(heated), limit, own_scale)
 
 

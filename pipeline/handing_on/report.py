@@ -8,8 +8,7 @@ from typing import Any
 
 from pipeline.data.statistics import content_hash
 from pipeline.explanation.report_card import ReportCard
-from pipeline.handing_on.capture import SERIES_NUMBER
-from pipeline.handing_on.facts import SYNTHETIC
+from pipeline.handing_on.capture import OVERRIDDEN, SERIES_NUMBER
 from pipeline.handing_on.map_verdict import MapVerdict, map_verdict
 from pipeline.handing_on.panels import MAP_LIMITS
 from pipeline.handing_on.study import SourceFile, Study, derived_uid
@@ -25,7 +24,7 @@ from pipeline.inference.wording import (
     score_notes,
     shown_labels,
 )
-from pipeline.notice import NOTICE
+from pipeline.notice import NOTICE, SYNTHETIC
 from pipeline.runs import RunInfo
 
 SCHEME = "99HILUM"  # a private coding scheme: what a model says has no code of the profession's
@@ -128,6 +127,7 @@ def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> I
     yield "Use", NOTICE
     if run.synthetic:
         yield "Task", SYNTHETIC
+    yield "Check of the input", "passed" if prediction.status == "ok" else OVERRIDDEN
     yield "Answer of the model", answer_words(prediction)
     kind = score_kind(prediction)
     yield "Scores are", "calibrated probabilities" if kind == "probability" else "uncalibrated"

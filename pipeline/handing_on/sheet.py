@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline.explanation.report_card import ReportCard
 from pipeline.handing_on.canvas import A4, Blank, Canvas, PdfCanvas, PictureCanvas, broken_lines, shortened
-from pipeline.handing_on.facts import SYNTHETIC, origin, slice_words
+from pipeline.handing_on.facts import origin, slice_words
 from pipeline.handing_on.map_verdict import MapVerdict, map_verdict
 from pipeline.handing_on.panels import MAP_LIMITS, draw_fitted, draw_scale, make_pictures, scale_words
 from pipeline.handing_on.versions import hilum_version
@@ -17,11 +17,12 @@ from pipeline.inference.wording import (
     answer_words,
     distance_words,
     doubts,
+    has_answer,
     picture_notes,
     score_notes,
     shown_labels,
 )
-from pipeline.notice import NOTICE
+from pipeline.notice import NOTICE, SYNTHETIC
 from pipeline.runs import RunInfo
 
 _INK, _MUTED, _RULE, _GROOVE = "#161b23", "#566072", "#d9dee6", "#e8ebf0"
@@ -92,7 +93,9 @@ def draw_sheet(
 
     def draw(on: Canvas, side: float) -> float:
         y = _draw_head(on, run, made)
-        y = _draw_pictures(on, prediction, label, y, side=side, shown=prediction.status == "ok" or overridden)
+        why = "" if prediction.status == "ok" or overridden else "No map: the slice was refused."
+        why = why or ("" if has_answer(prediction) else "No map: too little lung is in view.")
+        y = _draw_pictures(on, prediction, label, y, side=side, without=why)
         return _draw_words(on, prediction, run, y, overridden=overridden, card=card)
 
     over = draw(Blank(canvas), _HALF) - _FOOT  # many classes and long names take room from the pictures
@@ -118,7 +121,7 @@ def _draw_words(
         else _refused(canvas, prediction, y)
     )
     y = max(left, _draw_limits(canvas, prediction, y, shown=shown)) + 4
-    if shown:
+    if shown and has_answer(prediction):
         y = _draw_map_verdict(canvas, map_verdict(prediction, card), _draw_rule(canvas, y)) + 2
     return _draw_origin(canvas, prediction, run, _draw_rule(canvas, y))
 
@@ -137,20 +140,19 @@ def _draw_head(canvas: Canvas, run: RunInfo, made: datetime) -> float:
 
 
 def _draw_pictures(
-    canvas: Canvas, prediction: Prediction, label: str | None, y: float, *, side: float, shown: bool
+    canvas: Canvas, prediction: Prediction, label: str | None, y: float, *, side: float, without: str
 ) -> float:
     pictures = make_pictures(prediction, label)
     for x, title in ((_LEFT, "The slice"), (_SECOND, f"What speaks for {pictures.label}")):
-        if x == _LEFT or shown:
+        if x == _LEFT or not without:
             title = shortened(canvas, title, size=9, width=_HALF, bold=True)
             canvas.text(x, y + 7, title, size=9, color=_INK, bold=True)
     y += 13
     draw_fitted(canvas, pictures.plain, x=_LEFT, y=y, width=_HALF, height=side)
     _write(canvas, slice_words(prediction.image), x=_LEFT, y=y + side + 12, width=_HALF, size=7)
-    if not shown:
+    if without:
         canvas.box(_SECOND, y, _HALF, side, color=_GROOVE, radius=4)
-        words = "No map: the slice was refused."
-        canvas.text(_SECOND + _HALF / 2, y + side / 2, words, size=8, color=_MUTED, align="center")
+        canvas.text(_SECOND + _HALF / 2, y + side / 2, without, size=8, color=_MUTED, align="center")
         return y + side + 20
     draw_fitted(canvas, pictures.heated, x=_SECOND, y=y, width=_HALF, height=side)
     end = draw_scale(canvas, pictures, x=_SECOND, y=y + side + 6, width=_HALF, size=7, color=_MUTED)

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.errors import HilumError
 from pipeline.inference.engine import Engine
+from pipeline.inference.seen import SeenSlices
 from pipeline.preprocessing.geometry import to_model_input
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
@@ -38,6 +39,7 @@ class Averaging:
             as in the run's training.
         others: further networks, each with its own recipe and calibration.
         names: the other networks' runs.
+        seen: what those were made with; None of one that does not say.
     """
 
     views: int = 1
@@ -45,6 +47,7 @@ class Averaging:
     translation: float = TRANSLATION
     others: tuple[Engine, ...] = field(default=(), compare=False)
     names: tuple[str, ...] = ()
+    seen: tuple[SeenSlices | None, ...] = field(default=(), compare=False)
 
     @property
     def is_plain(self) -> bool:
@@ -86,7 +89,7 @@ def make_averaging(
     if not 1 <= views <= MOST_VIEWS:
         raise AveragingError(f"An answer is averaged over 1 to {MOST_VIEWS} views; {views} were asked for.")
     classes = set(Engine.load(run).classes)
-    store, others, names = RunStore(workspace), [], []
+    store, others, names, seen = RunStore(workspace), [], [], []
     for text in ensemble:
         other = store.find(text)
         engine = Engine.load(other)
@@ -99,8 +102,9 @@ def make_averaging(
             raise AveragingError(f"{other.name} is in the ensemble already: name each run once.")
         others.append(engine)
         names.append(other.name)
+        seen.append(SeenSlices.load(other.artifacts))
     rotation, translation = _motion(run)
-    return Averaging(views, rotation, translation, tuple(others), tuple(names))
+    return Averaging(views, rotation, translation, tuple(others), tuple(names), tuple(seen))
 
 
 def _motion(run: RunInfo) -> tuple[float, float]:

@@ -21,9 +21,10 @@ from pipeline.inference.drawn import unlike_drawn
 from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
 from pipeline.inference.reference import pool
-from pipeline.inference.seen import SeenSlices
-from pipeline.inference.wording import score_kind
+from pipeline.inference.seen import SENTENCES, SeenSlices
+from pipeline.inference.wording import has_answer, score_kind, shown_labels
 from pipeline.jobs import Progress, no_progress
+from pipeline.notice import NOTICE, SYNTHETIC
 from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
 from pipeline.preprocessing.gate import GateVerdict, is_chest_ct
 from pipeline.preprocessing.geometry import to_model_input
@@ -58,11 +59,13 @@ def predict_slice(
     outputs = engine.run(model_input[None])
     members = _members(engine, image, preprocessed, outputs.logits, averaging)
     clock.append(time.perf_counter())
-    known = seen.find(image, patient_id=patient_id) if seen is not None else "unknown"
+    known = _seen(image, patient_id, seen, averaging)
     clock.append(time.perf_counter())
     probabilities = _by_class(engine, members.mean(axis=0))
     distance = _distance(engine, outputs.features[0])
     clock.append(time.perf_counter())
+    synthetic = engine.synthetic or any(other.synthetic for other in averaging.others)
+    foreign = unlike_drawn(image) if synthetic else ""
     answer = decide(
         engine,
         refusals=gate.reasons,
@@ -70,7 +73,7 @@ def predict_slice(
         lungs_believed=preprocessed.verdict.plausible,
         probabilities=probabilities,
         distance=distance,
-        unlike_drawn=unlike_drawn(image) if engine.synthetic else "",
+        unlike_drawn=foreign,
     )
     steps = ("gate", "preprocessing", "network", "seen", "distance")
     return Prediction(
@@ -85,16 +88,26 @@ def predict_slice(
         little_lung=answer.little_lung,
         probabilities=probabilities,
         logits=_by_class(engine, outputs.logits[0]),
-        calibrated=engine.calibration is not None,
+        calibrated=engine.calibration is not None and averaging.is_plain,
         seen=known,
         features=outputs.features[0],
         model_input=model_input,
         distance=distance,
+        unlike_drawn=foreign,
         averaging=averaging,
         members=members,
         patient_id=patient_id or (image.header.patient_id if image.header is not None else None),
         milliseconds={name: 1e3 * float(t) for name, t in zip(steps, np.diff(clock), strict=True)},
     )
+
+
+def _seen(image: SliceImage, patient_id: str | None, seen: SeenSlices | None, averaging: Averaging) -> str:
+    """Return how a slice was met before, by whichever of the networks knows it best."""
+    found = [
+        "unknown" if each is None else each.find(image, patient_id=patient_id)
+        for each in (seen, *averaging.seen)
+    ]
+    return min(found, key=list(SENTENCES).index)
 
 
 def _prepare(engine: Engine, image: SliceImage) -> Preprocessed:
@@ -210,9 +223,9 @@ def answer_inputs(
 def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None:
     """Write the predicted class's heatmap as `<stem>.npy` and `<stem>.png`; return the array's path.
 
-    A rejected slice gets none.
+    A rejected slice gets none, nor does one of which no class is answered.
     """
-    if prediction.status != "ok":
+    if prediction.status != "ok" or not has_answer(prediction):
         return None
     values = prediction.on_slice(prediction.heatmap.values)
     target = folder / f"{stem}.npy"
@@ -226,12 +239,24 @@ def write_heatmap(prediction: Prediction, folder: Path, stem: str) -> str | None
 def draw_prediction(prediction: Prediction, label: str, values: np.ndarray) -> np.ndarray:
     """Draw a map of the slice's size over the slice, with scale and notice: uint8 RGB.
 
-    The picture of a rejected slice says so.
+    The picture of a rejected slice says so, and shows a probability only where a page does.
     """
     grey = display_grey(prediction.image.image, intensity=prediction.image.intensity)
-    unit = "logit margin a cell" if prediction.status == "ok" else "not taken for a chest CT slice"
-    title = f"{label}: {score_kind(prediction)} {score_text(prediction.probabilities[label])} - {unit}"
-    return draw_overlay(grey, values, limit=prediction.heat_limit(label), title=title)
+    return draw_overlay(
+        grey, values, limit=prediction.heat_limit(label), title=_title(prediction, label),
+        notice=f"{NOTICE}. {SYNTHETIC}" if prediction.synthetic else NOTICE,
+    )  # fmt: skip
+
+
+def _title(prediction: Prediction, label: str) -> str:
+    said = f"{score_kind(prediction)} {score_text(prediction.probabilities[label])}"
+    if label not in shown_labels(prediction):
+        said = "no probability is shown"
+    unit = "logit margin a cell"
+    if prediction.status == "rejected":
+        foreign = not prediction.gate.passed
+        unit = "not taken for a chest CT slice" if foreign else "refused: unlike the training"
+    return f"{label}: {said} - {unit}"
 
 
 def _npy(values: np.ndarray) -> bytes:

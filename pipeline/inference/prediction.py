@@ -36,11 +36,13 @@ class Prediction:
         model_label: the class with the greatest probability, whatever is in view.
         little_lung: whether too little lung is in view to judge.
         probabilities, logits: by class, in the order of the outputs; logits are of this network alone.
-        calibrated: whether the probabilities were fitted to frequencies; else they are scores.
+        calibrated: whether the probabilities were fitted to frequencies; else, and where they are averages,
+            they are scores.
         seen: see `pipeline.inference.seen`.
         features: float32 (h, w, k), the network's last feature map.
         model_input: float32 (size, size, channels), what the network saw.
         distance: from the training slices in feature space; None where it cannot be told.
+        unlike_drawn: of a model that learnt from synthetic slices, why this is none; else empty.
         averaging: what the probabilities were averaged over.
         members: (m, c), what was averaged.
         patient_id: whose slice it is, where known.
@@ -63,6 +65,7 @@ class Prediction:
     model_label: str = ""
     little_lung: bool = False
     distance: float | None = None
+    unlike_drawn: str = ""
     averaging: Averaging = PLAIN
     members: np.ndarray | None = None
     patient_id: str | None = None
@@ -77,6 +80,11 @@ class Prediction:
     def withheld(self) -> bool:
         """Whether no probability of disease is shown: little lung, or the answer `non-informative`."""
         return is_withheld(self.label, little_lung=self.little_lung)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it, or one of the networks it is averaged with, learnt from synthetic slices."""
+        return self.engine.synthetic or any(other.synthetic for other in self.averaging.others)
 
     @property
     def is_unlike(self) -> bool:
@@ -160,6 +168,7 @@ class Prediction:
             "model_label": self.model_label,
             "little_lung": self.little_lung,
             "withheld": self.withheld,
+            "synthetic": self.synthetic,
             **self._distance_json(),
             **self._calibration_json(),
             "averaging": {"views": self.averaging.views, "ensemble": list(self.averaging.names)},
@@ -182,7 +191,8 @@ class Prediction:
 
     def _calibration_json(self) -> dict[str, Any]:
         calibration = self.engine.calibration
-        point = calibration.operating_point if calibration is not None else None
+        plain = self.averaging.is_plain  # nothing was fitted to averages
+        point = calibration.operating_point if calibration is not None and plain else None
         return {
             "temperature": calibration.temperature if calibration is not None else None,
             "calibration_basis": calibration.basis.model_dump() if calibration is not None else None,

@@ -20,12 +20,20 @@ def distance_words(prediction: Prediction) -> str:
     return f"{where}; limit {reference.threshold:.1f}, which {share} {reference.basis.text} keep to"
 
 
+def is_near(prediction: Prediction) -> bool:
+    """Return whether a slice is known to be like the training's."""
+    return prediction.distance is not None and not prediction.is_unlike and not prediction.unlike_drawn
+
+
 def nearness_words(prediction: Prediction) -> str:
-    """Say in short what `distance_words` says, of a slice that keeps the limit."""
+    """Say in short what `distance_words` says, of a slice that was let in: little lung never rejects."""
     reference = prediction.engine.reference
+    if prediction.unlike_drawn:
+        return "Does not look like the synthetic slices it was trained on"
     if reference is None or prediction.distance is None:
         return distance_words(prediction)
-    return f"Near its training slices: distance {prediction.distance:.1f}, limit {reference.threshold:.1f}"
+    where = "Near" if is_near(prediction) else "Far from"
+    return f"{where} its training slices: distance {prediction.distance:.1f}, limit {reference.threshold:.1f}"
 
 
 def has_answer(prediction: Prediction) -> bool:
@@ -62,7 +70,7 @@ def score_notes(prediction: Prediction) -> list[str]:
     calibration = prediction.engine.calibration
     if prediction.status == "rejected":
         notes = ["Scores, not probabilities: on slices that are refused nobody tested how often it is right."]
-    elif calibration is None:
+    elif calibration is None or not prediction.calibrated:
         notes = [
             "Score (uncalibrated): not a probability of disease: models like this one are surer than they "
             "are right."
@@ -72,6 +80,10 @@ def score_notes(prediction: Prediction) -> list[str]:
             f"Probability: fitted to how often the model was right on {calibration.basis.text}, temperature "
             f"{calibration.temperature:.2f}."
         ]
+    if prediction.synthetic and not prediction.engine.synthetic:
+        notes.append(
+            "One of the averaged networks learnt from synthetic slices: of real ones it knows nothing."
+        )
     if not prediction.averaging.is_plain and prediction.members is not None:
         place = prediction.engine.classes.index(prediction.label)
         low, high = (float(end(prediction.members[:, place])) for end in (np.min, np.max))

@@ -117,9 +117,22 @@ def test_scores_are_measured_and_called_what_they_are(grey, run):
 def test_little_lung_measures_no_disease(grey, run):
     prediction = replace(answered(grey), little_lung=True, label="positive", model_label="positive")
     _, report = opened(make_dicom(prediction, run, made=MADE))
+    capture, _ = opened(make_dicom(prediction, run, made=MADE))
+    assert (
+        "speaks for" not in capture.DerivationDescription
+        and "too little lung" in capture.DerivationDescription
+    )
     assert not [item for item in items(report) if item.ValueType == "NUM"]
     meanings = {item.ConceptCodeSequence[0].CodeMeaning for item in items(report) if item.ValueType == "CODE"}
     assert "no answer" in meanings and "positive" not in meanings
+
+
+def test_an_answer_that_a_reader_wished_for_says_that_it_was_refused(grey, run):
+    refused = replace(grey, status="rejected", reason="It is unlike the training.")
+    capture, report = opened(make_dicom(refused, run, made=MADE, overridden=True))
+    assert "Refused, shown at a reader's wish: It is unlike the training." in capture.ImageComments
+    meanings = {item.ConceptCodeSequence[0].CodeMeaning for item in items(report) if item.ValueType == "CODE"}
+    assert "Refused, shown at a reader's wish" in meanings
 
 
 def test_a_dicom_slice_gets_new_identifiers_and_a_pseudonym(ct, run, dicom_file):

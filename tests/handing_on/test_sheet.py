@@ -127,6 +127,8 @@ def test_a_refused_slice_that_is_shown_has_scores_and_no_probability(grey, run):
 def test_with_little_lung_no_disease_has_a_probability(grey, run):
     page = drawn(replace(grey, little_lung=True, label="positive", model_label="positive"), run)
     assert "no answer" in page.words and "no probability of disease is shown" in page.words
+    assert page.pictures == 1 and "What speaks for" not in page.words
+    assert "No map: too little lung" in page.words
     assert not re.search(r"\b0\.\d\d\b", page.words.split("The model says")[1].split("Is it a chest")[0])
 
 

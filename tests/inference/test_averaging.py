@@ -1,11 +1,18 @@
 """Averaging over views and networks: what is averaged, what stays, and what cannot be."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from pipeline.data.statistics import describe_slice
 from pipeline.inference.averaging import Averaging, AveragingError, in_order, make_averaging, moved
+from pipeline.inference.calibrated import Basis, Calibration, OperatingPoint
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_inputs, predict_slice
+from pipeline.inference.seen import SeenSlices
+from pipeline.inference.wording import score_notes
 from tests import families
 from tests.inference.conftest import write_png
 
@@ -40,6 +47,31 @@ def test_networks_are_averaged_by_class_name(chest, run):
     for name in families.CLASSES:
         assert found.probabilities[name] == pytest.approx(np.mean([one[name] for one in alone]), abs=1e-5)
     assert found.to_json(input="x")["averaging"] == {"views": 1, "ensemble": ["b"]}
+
+
+def test_an_average_is_a_score_and_says_the_worst_of_its_networks(run, chest):
+    learnt = SeenSlices(
+        {describe_slice(chest)[0]["content_hash"]: "train"}, frozenset(), np.zeros((0, 32, 32))
+    )
+    second = copy.copy(families.engine("EfficientNetV2B0"))
+    second.synthetic = True
+    engine = copy.copy(Engine.load(run))
+    engine.calibration = Calibration(
+        model_sha256="d", temperature=2.0,
+        basis=Basis(dataset="w", part="calibration", slices=9, groups=9, unit="patient"),
+        operating_point=OperatingPoint(
+            label="positive", threshold=0.0, target=0.9, sensitivity=0.9, specificity=0.1
+        ),
+    )  # fmt: skip
+    plain = predict_slice(engine, chest)
+    assert plain.calibrated and plain.to_json(input="x")["operating_point"]["called"]
+    averaging = Averaging(others=(second,), names=("b",), seen=(learnt,))
+    found = predict_slice(engine, chest, averaging=averaging)
+    assert not found.calibrated and found.to_json(input="x")["operating_point"] is None
+    assert found.seen == "train", "the other network learnt from it"
+    assert found.synthetic and not plain.synthetic
+    told = " ".join(score_notes(replace(found, label="positive", little_lung=False, status="ok")))
+    assert "uncalibrated" in told and "learnt from synthetic slices" in told
 
 
 def test_columns_follow_the_wanted_order(run):

@@ -1,19 +1,23 @@
 """From files to answers: the contract of `predict --json`, heatmaps on the slice, bad input as lines."""
 
+import copy
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from pipeline.console import handed_text, prediction_text
 from pipeline.data.colour import COLOUR_NOTE, FILLED_NOTE
 from pipeline.data.phantom import generate_patient
 from pipeline.data.reading import read_slice_bytes
 from pipeline.inference.answer import decide
 from pipeline.inference.engine import Engine
-from pipeline.inference.predict import predict_inputs, predict_slice
+from pipeline.inference.predict import draw_prediction, predict_inputs, predict_slice, write_heatmap
 from pipeline.inference.wording import score_notes, shown_labels
 from pipeline.preprocessing.apply import preprocess_output, to_model_input
+from pipeline.preprocessing.gate import GateVerdict
 from tests import families
 from tests.inference.conftest import as_grey, as_hu, write_png
 from tests.inference.test_gate import head
@@ -154,6 +158,56 @@ def test_why_no_disease_is_named_is_what_was_seen(engine, share, believed, told)
         engine, refusals=(), lung_fraction=share, lungs_believed=believed, probabilities=scores, distance=None
     )
     assert told in answer.reason and answer.withheld and answer.little_lung == (share < 0.025)
+
+
+def test_a_picture_of_a_map_says_no_more_than_the_page(engine, chest, monkeypatch):
+    titles = []
+
+    def draw(grey, values, *, limit, title, notice):
+        titles.append(f"{title} | {notice}")
+        return grey
+
+    monkeypatch.setattr("pipeline.inference.predict.draw_overlay", draw)
+    found = replace(predict_slice(engine, chest), label="positive", little_lung=False, status="ok")
+    synthetic = copy.copy(engine)
+    synthetic.synthetic = True
+    for each in (
+        found,
+        replace(found, label="non-informative"),
+        replace(found, status="rejected"),
+        replace(found, status="rejected", gate=GateVerdict(False, ("It is a cat.",), {})),
+        replace(found, engine=synthetic),
+    ):
+        draw_prediction(each, "positive", chest.image.astype(np.float32))
+    shown, withheld, unlike, foreign, drawn = titles
+    assert "positive: score (uncalibrated) 0" in shown and "Synthetic" not in shown
+    assert "no probability is shown" in withheld and "0." not in withheld
+    assert "refused: unlike the training" in unlike and "not taken for a chest CT slice" in foreign
+    assert "Synthetic task, not COVID-19" in drawn
+
+
+def test_without_an_answer_no_map_is_written(engine, chest, tmp_path):
+    found = replace(predict_slice(engine, chest), label="positive", status="ok")
+    assert write_heatmap(replace(found, little_lung=False), tmp_path, "a") is not None
+    assert write_heatmap(replace(found, little_lung=True), tmp_path, "b") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        ({"label": "positive"}, "positive; score (uncalibrated)", "no answer"),
+        ({"label": "non-informative", "reason": "Choose another."}, "non-informative. Choose another.", "0."),
+        ({"label": "positive", "little_lung": True, "reason": "Little lung."}, "no answer. Little", "0."),
+        ({"status": "rejected", "reason": "It is a cat."}, "no answer (It is a cat.)", "0."),
+    ],
+)
+def test_the_terminal_says_no_more_than_the_page(engine, chest, changes, said, unsaid):
+    usual = {"status": "ok", "little_lung": False, "label": "positive", "reason": ""}
+    found = replace(predict_slice(engine, chest), **usual | changes)
+    text = prediction_text(found.to_json(input="a.png"))
+    assert said in text and unsaid not in text
+    handed = {"input": "a.png", "files": {}, "withheld": found.withheld} | usual | changes
+    assert said.partition(";")[0] in handed_text(handed) and unsaid not in handed_text(handed)
 
 
 def test_non_informative_asks_for_another_slice(engine, chest, monkeypatch):

@@ -10,6 +10,7 @@ from pipeline.inference.predict import predict_slice
 from pipeline.inference.reference import Reference, ReferenceDamagedError, pool
 from pipeline.inference.reference_fit import LEAST, fit_reference
 from pipeline.inference.table import answers_table, predict_prepared
+from pipeline.inference.wording import is_near, nearness_words
 from tests.inference.conftest import as_grey
 
 K = 40
@@ -149,6 +150,7 @@ def test_a_slice_unlike_the_training_is_rejected_and_keeps_its_probabilities(run
 def test_a_slice_like_the_training_is_answered(run, chest):
     prediction = predict_slice(beside(run, chest, far=False), chest)
     assert prediction.status == "ok" and not prediction.is_unlike
+    assert is_near(prediction) and nearness_words(prediction).startswith("Near its training slices")
 
 
 def test_little_lung_is_never_refused_for_its_distance(run, chest):
@@ -156,6 +158,7 @@ def test_little_lung_is_never_refused_for_its_distance(run, chest):
     prediction = predict_slice(beside(run, chest, far=True), abdomen)
     assert prediction.preprocessed.verdict.lung_fraction < 0.025 and prediction.little_lung
     assert prediction.is_unlike and prediction.status == "ok"
+    assert not is_near(prediction) and nearness_words(prediction).startswith("Far from its training slices")
     assert prediction.label == "non-informative" and "choose another slice" in prediction.reason
 
 
