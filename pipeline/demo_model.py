@@ -1,12 +1,14 @@
 """The model that ships with Hilum: how it is loaded, and how it is made again from its configurations.
 
     assets/demo-model/
-        first.json  second.json               two trainings: small slices, random weights; then larger ones
+        first.json ... fourth.json            trainings: small slices; larger ones; lungs alone, twice
+        whole.json                            how slices are prepared for the first two
         recipe.json                           how slices are prepared for it
         phantom-EfficientNetV2B0.weights.h5   its weights, float16
         card.json                             what it is, what made it, how good it is on unseen patients
         seen.parquet  history.parquet         what it learned from, and how that went
         calibration.json  reference.npz       what its calibration patients taught; its training, as features
+        look.npz                              what phantoms look like
 
 It learned from phantoms: a synthetic task, not COVID-19.
 """
@@ -37,7 +39,7 @@ TRAINING_SEEDS = range(10_000, 10_480)
 TESTING_SEEDS = range(1000, 1100)
 SLICES = 8  # levels a patient
 _FILES = (WEIGHTS, "card.json", "recipe.json", "seen.parquet", "history.parquet")
-_STEPS = ("first", "second")
+_STEPS = ("first", "second", "third", "fourth")
 _SEEN = ("slice_id", "content_hash", "perceptual_hash", "patient_id", "part")
 
 
@@ -115,7 +117,7 @@ def load_shipped_model(folder: Path = ASSETS) -> ShippedModel:
 def retrain_demo_model(
     workspace: Workspace, *, folder: Path = ASSETS, progress: Progress = no_progress
 ) -> str:
-    """Draw the training patients, train in two steps, measure on patients of other seeds, ship the result.
+    """Draw the training patients, train in steps, measure on patients of other seeds, ship the result.
 
     Args:
         folder: holds the configurations and gets the model.
@@ -126,7 +128,7 @@ def retrain_demo_model(
     _draw(workspace, TRAINING, TRAINING_SEEDS, section(progress, 0.0, 0.1))
     make_split(workspace, TRAINING, group_by="patient", name="patients")
     runs: list[RunInfo] = []
-    for step, (start, stop) in zip(_STEPS, ((0.1, 0.55), (0.55, 0.9)), strict=True):
+    for step, (start, stop) in zip(_STEPS, ((0.1, 0.3), (0.3, 0.45), (0.45, 0.75), (0.75, 0.9)), strict=True):
         runs.append(_train_step(workspace, folder, step, runs, section(progress, start, stop)))
     card = ship_run(workspace, runs, folder=folder, progress=section(progress, 0.9, 1.0))
     progress(1, 1, "The demo model is made")
@@ -158,7 +160,8 @@ def _train_step(
     from pipeline.training.config import load_config, make_config
     from pipeline.training.train import train
 
-    values = load_config(folder / f"{step}.json") | {"recipe": str(folder / "recipe.json"), "name": None}
+    values = load_config(folder / f"{step}.json")
+    values |= {"recipe": str(folder / values["recipe"]), "name": None}
     if before:
         values["weights"] = f"run:{before[-1].id}"
     run_id = train(workspace, make_config(values, source=f"{step}.json"), progress=progress)
@@ -169,7 +172,7 @@ def ship_run(
     workspace: Workspace, runs: list[RunInfo], *, folder: Path = ASSETS, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Write the last of `runs` as the shipped model with its card, measured as it ships; return the card."""
-    from pipeline.demo_beside import fit_shipped
+    from pipeline.demo_beside import fit_shipped, fit_shipped_look
     from pipeline.inference.engine import Engine
     from pipeline.inference.export import rebuild_model
 
@@ -194,7 +197,8 @@ def ship_run(
         "heat_range": Engine.load(last).facts.heat_range,
     }
     atomic_write_json(folder / "card.json", card)
-    fit_shipped(workspace, load_shipped_model(folder), TRAINING, progress=section(progress, 0.0, 0.3))
+    fit_shipped(workspace, load_shipped_model(folder), TRAINING, progress=section(progress, 0.0, 0.2))
+    fit_shipped_look(workspace, load_shipped_model(folder), TRAINING, progress=section(progress, 0.2, 0.3))
     shipped = load_shipped_model(folder)
     card["test"] = measure_shipped(workspace, shipped, progress=section(progress, 0.3, 1.0))
     atomic_write_json(folder / "card.json", card)
@@ -224,7 +228,7 @@ def _training_facts(workspace: Workspace, seen: pd.DataFrame) -> dict[str, Any]:
 
 def _published_config(run: RunInfo) -> dict[str, Any]:
     """Return the run's configuration without what holds in the workspace that made it only."""
-    return run.load_config() | {"recipe": "demo", "weights": "run:demo-model-1", "name": "demo"}
+    return run.load_config() | {"recipe": "hilum", "weights": "run:demo-model-3", "name": "demo"}
 
 
 def measure_shipped(
