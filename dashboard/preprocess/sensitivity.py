@@ -33,7 +33,8 @@ _SWEEPS = "prep.sweeps"  # of this session: what was asked for -> the sweep
 _KEPT = 12
 NO_MODEL = ""
 NAMES = {
-    "threshold__offset": ("Offset of the threshold", "grey levels"), "threshold__level_hu": ("Level", "HU"),
+    "threshold__offset": ("Offset of the threshold", "grey levels"),
+    "threshold__level_hu": ("Level of the threshold", "HU"),
     "threshold__block": ("Block of the threshold", "pixels"),
     "denoise__size": ("Denoise, neighbourhood", "pixels"), "lungs__opening_radius": ("Opening", "pixels"),
     "lungs__erosion_radius": ("Erosion", "pixels"), "lungs__closing_radius": ("Closing", "pixels"),
@@ -45,16 +46,12 @@ _Key = tuple[str, tuple[str, ...], str, str, str]
 
 def draw_sensitivity(dataset: str, rows: pd.DataFrame, recipe: Recipe) -> None:
     """Draw the choice of parameter, sample and model, and the sweep as far as it is."""
-    paths = sweepable(recipe)
-    if not paths:
+    if recipe.lungs.method == "none":
         widgets.callout("The recipe looks for no lungs (isolation: none), so there is nothing to sweep.")
         return
     asked = {run.id: run for run in loaders.runs() if predict.has_engine(run)}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        path = st.selectbox(
-            "Parameter", paths, key="prep.sweep", format_func=lambda each: NAMES[each][0], width=220,
-            index=paths.index("lungs__closing_radius"), persist_state="session",
-        )  # fmt: skip
+        parameter = st.container(width=220)  # drawn last: what is offered hangs on the other choices
         run_id = st.selectbox(
             "Predictions of", [NO_MODEL, *asked], key="prep.sweep-run", width=220, persist_state="session",
             format_func=lambda each: asked[each].name if each else "no model",
@@ -62,6 +59,12 @@ def draw_sensitivity(dataset: str, rows: pd.DataFrame, recipe: Recipe) -> None:
         )  # fmt: skip
         count = draw_count()
         ids = sample_of(dataset, rows, count)
+        kinds = set(rows.loc[ids, "intensity"])
+        paths = sweepable(recipe, intensities=kinds, has_model=run_id != NO_MODEL)
+        path = parameter.selectbox(
+            "Parameter", paths, key="prep.sweep", format_func=lambda each: NAMES[each][0], width=220,
+            index=paths.index("lungs__closing_radius"), persist_state="session",
+        )  # fmt: skip
         key = (dataset, tuple(ids), recipe.hash, path, run_id)
         sweeps: dict[_Key, BackgroundSweep] = st.session_state.setdefault(_SWEEPS, {})
         st.button(
@@ -98,8 +101,8 @@ def _follow(key: _Key, recipe: Recipe, run: RunInfo | None) -> None:
         widgets.empty_state(
             "Does the result hang on this value?",
             f"Each of {len(key[1])} slices is prepared with {values} values of one parameter, everything "
-            "else as in the recipe in hand. A flat line needs no fuss; be careful with a cliff beside your "
-            "value.",
+            "else as in the recipe in hand. Where a line is flat, the value hardly matters for these slices; "
+            "be careful with a cliff beside yours.",
             key="prep-sweep",
         )
     elif not running.ended:

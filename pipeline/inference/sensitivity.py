@@ -9,7 +9,7 @@ the preparation, not which of the two answers is right.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,25 +28,42 @@ if TYPE_CHECKING:
 
 BATCH = 8
 
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a sweep would be of: the recipe, the sample's intensities, and whether a model is asked."""
+
+    recipe: Recipe
+    intensities: frozenset[str]
+    has_model: bool
+
+    @property
+    def has_fixed_level(self) -> bool:
+        """Whether the level in HU acts: on slices without HU a measured one is taken instead."""
+        return self.recipe.threshold.method == "hu" and "hu" in self.intensities
+
+    @property
+    def has_measured_level(self) -> bool:
+        """Whether there is a level that the offset moves."""
+        return self.recipe.threshold.method != "hu" or "grey" in self.intensities
+
+
 # What is swept: the values, and when the parameter matters. Longer ranges than one would choose, since the
 # question is where it breaks.
-_RANGES: dict[str, tuple[Sequence[float | int], Callable[[Recipe], bool]]] = {
-    "threshold__offset": (
-        tuple(float(v) for v in range(-60, 61, 10)), lambda r: r.threshold.method != "hu"
-    ),
-    "threshold__level_hu": (
-        tuple(float(v) for v in range(-800, 1, 80)), lambda r: r.threshold.method == "hu"
-    ),
+_RANGES: dict[str, tuple[Sequence[float | int], Callable[[_Asked], bool]]] = {
+    "threshold__offset": (tuple(float(v) for v in range(-60, 61, 10)), lambda a: a.has_measured_level),
+    "threshold__level_hu": (tuple(float(v) for v in range(-800, 1, 80)), lambda a: a.has_fixed_level),
     "threshold__block": (
-        (21, 51, 101, 151, 201, 251, 301, 401, 511), lambda r: r.threshold.method.startswith("local")
+        (21, 51, 101, 151, 201, 251, 301, 401, 511), lambda a: a.recipe.threshold.method.startswith("local")
     ),
-    "denoise__size": ((3, 5, 7, 9, 11, 13, 15), lambda r: r.denoise.method != "none"),
-    "lungs__opening_radius": (tuple(range(0, 11)), lambda r: True),
-    "lungs__erosion_radius": (tuple(range(0, 13)), lambda r: True),
-    "lungs__closing_radius": (tuple(range(0, 31, 3)), lambda r: True),
-    "lungs__repair": (tuple(v / 4 for v in range(0, 13)), lambda r: r.lungs.method == "anatomy"),
-    "lungs__keep": ((1, 2, 3, 4, 5, 6), lambda r: r.lungs.method != "anatomy"),
-    "margin": (tuple(range(0, 33, 4)), lambda r: r.output == "masked"),
+    "denoise__size": ((3, 5, 7, 9, 11, 13, 15), lambda a: a.recipe.denoise.method != "none"),
+    "lungs__opening_radius": (tuple(range(0, 11)), lambda a: True),
+    "lungs__erosion_radius": (tuple(range(0, 13)), lambda a: True),
+    "lungs__closing_radius": (tuple(range(0, 31, 3)), lambda a: True),
+    "lungs__repair": (tuple(v / 4 for v in range(0, 13)), lambda a: a.recipe.lungs.method == "anatomy"),
+    "lungs__keep": ((1, 2, 3, 4, 5, 6), lambda a: a.recipe.lungs.method != "anatomy"),
+    # Beyond the mask: only a model sees it.
+    "margin": (tuple(range(0, 33, 4)), lambda a: a.recipe.output == "masked" and a.has_model),
 }  # fmt: skip
 
 
@@ -84,13 +101,16 @@ class SweepPoint:
     flips: int | None = None
 
 
-def sweepable(recipe: Recipe) -> list[str]:
-    """Return the parameters that can be swept and matter for the methods chosen, as `Recipe.changed` takes
-    them.
+def sweepable(recipe: Recipe, *, intensities: Iterable[str], has_model: bool) -> list[str]:
+    """Return the parameters that can be swept and matter, as `Recipe.changed` takes them.
+
+    They matter for the methods chosen, the sample's `intensities` ("hu", "grey"), and what is looked at: the
+    mask alone, or a model's predictions too.
     """
     if recipe.lungs.method == "none":
         return []
-    return [path for path, (_, matters) in _RANGES.items() if matters(recipe)]
+    asked = _Asked(recipe, frozenset(intensities), has_model)
+    return [path for path, (_, matters) in _RANGES.items() if matters(asked)]
 
 
 def sweep_values(recipe: Recipe, path: str) -> list[float | int]:

@@ -38,6 +38,11 @@ def _in_the_threshold(recipe: Recipe) -> Iterator[str]:
             f"The block ({block} pixels) is much smaller than a lung: inside one nothing is darker than its "
             f"neighbourhood, and lungs come out hollow. Take {int(least) | 1} or more."
         )
+    if recipe.threshold.method == "hu" and recipe.denoise.method != "none":
+        yield (
+            "A fixed level in HU is asked of the slice as it is: denoising doesn't reach it. Only slices "
+            "without HU, whose level is measured, are smoothed before it."
+        )
 
 
 def _in_the_lung_steps(recipe: Recipe) -> Iterator[str]:

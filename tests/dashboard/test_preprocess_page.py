@@ -288,6 +288,19 @@ def test_a_sweep_runs_beside_the_page_and_is_drawn(page: AppTest) -> None:
     assert page.button(key="prep-run-sweep").disabled
 
 
+def test_a_sweep_offers_what_acts_on_these_slices(page: AppTest) -> None:
+    widget(page, "selectbox", "Begin with").select("luna").run()
+    show(page, "Sensitivity")
+    parameter = widget(page, "selectbox", "Parameter")
+    assert parameter.value == "lungs__closing_radius"
+    assert "Offset of the threshold" in parameter.options, "these slices have no HU"
+    assert not any(name.startswith(("Level", "Margin")) for name in parameter.options)
+    parameter.select("threshold__offset").run()
+    assert widget(page, "selectbox", "Parameter").value == "threshold__offset"
+    widget(page, "selectbox", "Isolation").select("none").run()
+    assert "nothing to sweep" in words(page) and not page.exception
+
+
 def test_a_recipe_becomes_the_default_is_renamed_and_deleted(page: AppTest, chests: Workspace) -> None:
     save_recipe(PRESETS["hilum"].changed(name="mine", margin=9), chests.recipes)
     show(page, "Recipe")

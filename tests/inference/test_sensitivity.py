@@ -18,7 +18,8 @@ from pipeline.inference.sensitivity import (
     sweep_values,
     sweepable,
 )
-from pipeline.preprocessing.recipe import PRESETS, RecipeError
+from pipeline.preprocessing.recipe import PRESETS, Recipe, RecipeError
+from pipeline.preprocessing.windowing import to_grey8
 from tests.preprocessing.conftest import draw_chest, ellipse
 
 HILUM = PRESETS["hilum"].changed(size=256)
@@ -74,16 +75,47 @@ def _mean_input(each: SweepSlice, margin: int) -> float:
     return float(to_model_input(output, image_size=32, channels=1).mean())
 
 
+def offered(recipe: Recipe, *intensities: str, has_model: bool = False) -> list[str]:
+    return sweepable(recipe, intensities=intensities, has_model=has_model)
+
+
 def test_only_what_matters_can_be_swept() -> None:
-    assert "threshold__block" not in sweepable(HILUM) and "lungs__repair" in sweepable(HILUM)
-    assert "threshold__block" in sweepable(PRESETS["notebook"])
-    assert sweepable(HILUM.changed(lungs__method="none")) == []
+    assert "threshold__block" not in offered(HILUM, "hu") and "lungs__repair" in offered(HILUM, "hu")
+    assert "threshold__block" in offered(PRESETS["notebook"], "hu")
+    assert offered(HILUM.changed(lungs__method="none"), "hu") == []
     for preset in PRESETS.values():
-        for path in sweepable(preset):
+        for path in offered(preset, "hu", "grey", has_model=True):
             for value in sweep_values(preset, path):
                 preset.changed(**{path: value})  # none is out of range
     with pytest.raises(RecipeError, match="can't be swept"):
         sweep_values(HILUM, "name")
+
+
+@pytest.mark.parametrize(
+    ("intensities", "levels"),
+    [
+        (["hu"], ["threshold__level_hu"]),
+        (["grey"], ["threshold__offset"]),
+        (["hu", "grey"], ["threshold__offset", "threshold__level_hu"]),
+    ],
+)
+def test_the_level_that_is_offered_is_the_one_that_acts(intensities: list[str], levels: list[str]) -> None:
+    """A fixed level in HU does nothing to slices without HU: there the offset moves the measured one."""
+    luna = PRESETS["luna"].changed(size=256)
+    found = [path for path in offered(luna, *intensities) if path.startswith("threshold")]
+    assert found == levels
+    slice_hu, _ = draw_chest(256)
+    grey = to_grey8(slice_hu, intensity="hu", center=-600, width=1500)
+    sample = [SweepSlice(slice_hu if kind == "hu" else grey, kind) for kind in intensities]
+    for path in levels:
+        assert len({point.lung_share for point in sweep(sample, luna, path)}) > 1
+
+
+def test_the_margin_is_offered_with_a_model_only() -> None:
+    """It lies beyond the mask, so every figure of the mask is flat."""
+    assert "margin" not in offered(HILUM, "hu")
+    assert "margin" in offered(HILUM, "hu", has_model=True)
+    assert "margin" not in offered(HILUM.changed(output="grey"), "hu", has_model=True)
 
 
 def test_a_sweep_in_the_background_says_how_far_it_is_and_ends_when_asked() -> None:

@@ -110,6 +110,7 @@ def test_presets_have_no_conflicts(preset):
         ({"lungs__method": "none"}, "No lungs are looked for"),
         ({"lungs__method": "none", "output": "grey", "crop__to": "lungs"}, "No lungs are looked for"),
         ({"threshold__method": "local-mean", "threshold__block": 11}, "block .11 pixels.*Take 51 or more"),
+        ({"threshold__method": "hu"}, "denoising doesn't reach it. Only slices without HU"),
         ({"crop__to": "lungs", "crop__margin": 2}, "crop's margin .2. is smaller than the mask's .6."),
     ],
 )
