@@ -91,10 +91,11 @@ def verdict_words(done: Preprocessed, recipe: Recipe) -> tuple[Tone, str, str]:
     """Return tone, title and sentence of a verdict."""
     verdict = done.verdict
     if recipe.lungs.method == "none":
-        return "neutral", "No mask asked for.", "The whole slice goes to the network."
+        return "neutral", "No mask asked for.", _without_mask(done, recipe)
     if not verdict.plausible:
-        whole = "" if recipe.output == "grey" else " The whole slice goes to the network instead."
-        return "warn", "Mask not believed.", " ".join(verdict.reasons) + whole
+        is_missed = recipe.output != "grey" or recipe.crop.to == "lungs"
+        instead = [_without_mask(done, recipe)] if is_missed else []
+        return "warn", "Mask not believed.", " ".join([*verdict.reasons, *instead])
     area = f" ({verdict.lung_area_cm2:.0f} cm²)" if verdict.lung_area_cm2 is not None else ""
     if verdict.suspicion:
         return "warn", "One side doubted.", verdict.suspicion
@@ -105,6 +106,13 @@ def verdict_words(done: Preprocessed, recipe: Recipe) -> tuple[Tone, str, str]:
         f"Lungs fill {verdict.lung_fraction:.0%} of the body{area}; the smaller side has {symmetry:.0%} "
         "of the larger one's area.",
     )
+
+
+def _without_mask(done: Preprocessed, recipe: Recipe) -> str:
+    """Say what of a slice without a mask goes to the network: a crop to the body needs none."""
+    if done.is_cropped:
+        return "The slice goes to the network unmasked, cropped to the body."
+    return f"The whole slice goes to the network{'' if recipe.crop.to == 'none' else ', not cropped'}."
 
 
 def picture_layer(output: NDArray[np.uint8]) -> GreyLayer | ColorLayer:

@@ -19,7 +19,10 @@ def doubts(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for each conflict in a recipe: what it does, and which way out there is."""
     if recipe.lungs.method == "none":
         if recipe.output != "grey" or recipe.crop.to == "lungs":
-            yield "No lungs are looked for (method none), so the network gets the whole slice."
+            seen = (
+                "the slice unmasked, cropped to the body" if recipe.crop.to == "body" else "the whole slice"
+            )
+            yield f"No lungs are looked for (method none), so the network gets {seen}."
         return
     yield from _in_the_threshold(recipe)
     yield from _in_the_lung_steps(recipe)

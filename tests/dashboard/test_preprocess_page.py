@@ -12,12 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.preprocess import histogram_figure, sweep_figure
-from dashboard.preprocess.stages import grey_title
+from dashboard.preprocess.stages import grey_title, verdict_words
 from pipeline.data.index import build_index
 from pipeline.data.phantom.writing import write_phantoms
 from pipeline.data.pins import pinned_slices
 from pipeline.data.reading import read_slice_bytes
 from pipeline.inference.sensitivity import SweepPoint
+from pipeline.preprocessing.apply import preprocess_slice
 from pipeline.preprocessing.default_recipe import default_recipe
 from pipeline.preprocessing.recipe import PRESETS, list_recipes, load_recipe, save_recipe
 from pipeline.preprocessing.windowing import to_grey8
@@ -125,6 +126,37 @@ def test_doubted_masks_say_why_and_that_the_whole_slice_is_used(page: AppTest) -
     widget(page, "selectbox", "Class").select("non-informative").run()
     said = words(page)
     assert "Mask not believed." in said and "whole slice goes to the network" in said
+
+
+WHOLE, UNCROPPED = "The whole slice goes to the network.", "The whole slice goes to the network, not cropped."
+TO_BODY = "The slice goes to the network unmasked, cropped to the body."
+
+
+@pytest.mark.parametrize(
+    ("output", "crop", "said"),
+    [
+        ("masked", "none", WHOLE),
+        ("masked", "body", TO_BODY),
+        ("three-channel", "lungs", UNCROPPED),
+        ("grey", "lungs", UNCROPPED),
+        ("grey", "body", ""),
+        ("grey", "none", ""),
+    ],
+)
+def test_a_doubted_mask_says_what_the_network_gets(output: str, crop: str, said: str) -> None:
+    """What is said is what was done: a crop to the body needs no mask, one to the lungs falls away."""
+    slice_hu, lungs = draw_chest(256)
+    wide = np.pad(np.where(lungs, np.float32(40), slice_hu), 60, constant_values=-1000)
+    recipe = PRESETS["hilum"].changed(size=256, output=output, crop__to=crop)
+    done = preprocess_slice(wide, intensity="hu", recipe=recipe)
+    assert not done.verdict.plausible
+    tone, title, text = verdict_words(done, recipe)
+    assert (tone, title) == ("warn", "Mask not believed.")
+    assert text == " ".join([*done.verdict.reasons, said]).strip()
+    asked_for_none = recipe.changed(lungs__method="none")
+    done = preprocess_slice(wide, intensity="hu", recipe=asked_for_none)
+    whole = TO_BODY if crop == "body" else WHOLE if crop == "none" else UNCROPPED
+    assert verdict_words(done, asked_for_none) == ("neutral", "No mask asked for.", whole)
 
 
 def test_many_slices_come_with_the_doubted_counted(page: AppTest) -> None:
