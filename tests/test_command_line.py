@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.phantom import write_phantoms
+from pipeline.preprocessing.recipe import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = "demo index audit split preprocess train runs show compare stop resume jobs remove evaluate".split()
@@ -120,6 +121,17 @@ def test_preprocess_writes_one_png_a_stage(shell, phantoms, tmp_path):
     mask = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
     assert mask.shape == cv2.imread(str(chosen), cv2.IMREAD_GRAYSCALE).shape
     assert set(np.unique(mask)) <= {0, 255}
+    folders, verdicts = zip(*[line.split("\t") for line in done.stdout.splitlines()], strict=True)
+    assert folders == (str(tmp_path / chosen.stem), str(tmp_path / f"{chosen.stem}-2"))
+    assert all(verdict.startswith("Mask ") for verdict in verdicts)
+
+
+def test_preprocess_says_a_recipes_conflicts_once(shell, phantoms, tmp_path):
+    slices = [path for path in sorted((phantoms / "pCT").glob("*.png")) if path.name != "broken.png"][:2]
+    recipe = tmp_path / "doubtful.json"
+    recipe.write_text(json.dumps(PRESETS["hilum"].changed(lungs__repair=0).to_json()))
+    done = shell("preprocess", *slices, "--recipe", recipe, "--out", tmp_path / "out")
+    assert done.stderr.count("repair is off") == 1 and len(done.stdout.splitlines()) == 2
 
 
 def test_train_show_and_runs_agree(shell, run):

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from pipeline.data.inputs import expand_inputs
 from pipeline.data.reading import SliceError, SliceImage, read_slice
-from pipeline.preprocessing.apply import preprocess_slice
+from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.workspace import atomic_write_bytes
 
 
+class Written(NamedTuple):
+    """A folder of stages, and what is to be said of the slice's mask."""
+
+    folder: Path
+    verdict: str
+
+
 def write_stages(
     inputs: Sequence[Path], *, out: Path, recipe: Recipe, on_error: Callable[[str], None]
-) -> Iterator[Path]:
-    """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders.
+) -> Iterator[Written]:
+    """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders, each with its verdict.
 
     An input is a slice, a file of several frames, a folder or an archive (`expand_inputs`). Equal stems are
-    numbered (`a`, `a-2`), further frames named (`a-frame-2`). What can't be read is told to `on_error` in a
-    sentence, and the rest goes on.
+    numbered (`a`, `a-2`), further frames named (`a-frame-2`). `lung-mask` is the believed mask, empty if
+    there is none; one that was found and not believed is `found-mask`, after the last stage. What can't be
+    read is told to `on_error` in a sentence, and the rest goes on.
     """
     for slices in expand_inputs(inputs):
         for each in slices:
@@ -33,14 +42,28 @@ def write_stages(
             except SliceError as error:
                 on_error(f"{each.shown}: {error}")
                 continue
-            _write_slice(image, out / each.stem, recipe)
-            yield out / each.stem
+            yield Written(out / each.stem, _write_slice(image, out / each.stem, recipe))
 
 
-def _write_slice(image: SliceImage, folder: Path, recipe: Recipe) -> None:
+def _write_slice(image: SliceImage, folder: Path, recipe: Recipe) -> str:
+    """Write a slice's stages and return its verdict in words."""
     done = preprocess_slice(image.image, intensity=image.intensity, recipe=recipe)
-    for number, (name, picture) in enumerate((done.stages | {"lung-mask": done.lung_mask}).items(), start=1):
+    for number, (name, picture) in enumerate(done.stages.items(), start=1):
         atomic_write_bytes(folder / f"{number:02d}-{name}.png", _png(picture))
+    doubted = folder / f"{len(done.stages) + 1:02d}-found-mask.png"
+    if done.found_mask.any() and not done.verdict.plausible:
+        atomic_write_bytes(doubted, _png(done.found_mask))
+    else:
+        doubted.unlink(missing_ok=True)  # of an earlier recipe
+    return _verdict_words(done, recipe)
+
+
+def _verdict_words(done: Preprocessed, recipe: Recipe) -> str:
+    if recipe.lungs.method == "none":
+        return "No mask asked for."
+    if not done.verdict.plausible:
+        return " ".join(["Mask not believed.", *done.verdict.reasons])
+    return f"Mask believed. {done.verdict.suspicion or ''}".strip()
 
 
 def _png(picture: np.ndarray) -> bytes:

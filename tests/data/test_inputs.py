@@ -110,9 +110,9 @@ def test_preprocess_writes_a_folder_for_each_slice_of_an_archive(tmp_path):
     volume = np.random.default_rng(0).integers(-1000, 400, (64, 64, 2)).astype(np.int16)
     (tmp_path / "all.zip").write_bytes(zip_bytes({"v.nii": nifti_bytes(volume), "bad.png": b"x" * 50}))
     complaints = []
-    folders = write_stages(
+    written = write_stages(
         [tmp_path / "all.zip"], out=tmp_path / "out", recipe=PRESETS["hilum"], on_error=complaints.append
     )
-    assert [folder.name for folder in folders] == ["v-frame-2", "v"]  # the head first
+    assert [each.folder.name for each in written] == ["v-frame-2", "v"]  # the head first
     assert len(list((tmp_path / "out" / "v-frame-2").glob("*-lung-mask.png"))) == 1
     assert len(complaints) == 1 and "all.zip/bad.png: This is not an image" in complaints[0]
