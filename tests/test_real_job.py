@@ -135,8 +135,7 @@ def split_by_patient_and_cluster(shell: Shell, workspace: Workspace) -> None:
 def preprocess_some(shell: Shell, sample: Path, out: Path) -> None:
     """One PNG a stage, and a mask of the slice's own size."""
     chosen = [next(iter(sorted((sample / label).iterdir()))) for label in ("pCT", "nCT", "NiCT")]
-    lines = shell("preprocess", *chosen, "--out", out).splitlines()
-    folders = [Path(line.partition("\t")[0]) for line in lines]
+    folders = [Path(line) for line in shell("preprocess", *chosen, "--out", out).split("\n") if line]
     assert [folder.name for folder in folders] == [path.stem for path in chosen]
     for folder, path in zip(folders, chosen, strict=True):
         (mask_path,) = folder.glob("*-lung-mask.png")

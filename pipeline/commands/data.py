@@ -141,7 +141,7 @@ def preprocess(
         typer.Option(help="A preset, a saved recipe's name or a JSON file. Default: hilum, or the one set."),
     ] = None,
 ) -> None:
-    """Write one PNG for each stage of the recipe; say each folder and whether its lung mask is believed."""
+    """Write one PNG for each stage of the recipe and name each folder; doubts about a mask go to stderr."""
     from pipeline.data.stages import write_stages
     from pipeline.preprocessing.default_recipe import default_recipe
     from pipeline.preprocessing.recipe import load_recipe
@@ -150,8 +150,10 @@ def preprocess(
     chosen = load_recipe(recipe or default_recipe(recipes), recipes)
     for sentence in chosen.warnings():
         complain(sentence)
-    for folder, verdict in write_stages(inputs, out=out, recipe=chosen, on_error=complain):
-        typer.echo(f"{folder}\t{verdict}")
+    for folder, doubt in write_stages(inputs, out=out, recipe=chosen, on_error=complain):
+        typer.echo(folder)
+        if doubt:
+            complain(f"{folder}: {doubt}")
 
 
 @app.command()

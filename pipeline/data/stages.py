@@ -11,27 +11,26 @@ import numpy as np
 
 from pipeline.data.inputs import expand_inputs
 from pipeline.data.reading import SliceError, SliceImage, read_slice
-from pipeline.preprocessing.apply import Preprocessed, preprocess_slice
+from pipeline.preprocessing.apply import preprocess_slice
 from pipeline.preprocessing.recipe import Recipe
 from pipeline.workspace import atomic_write_bytes
 
 
 class Written(NamedTuple):
-    """A folder of stages, and what is to be said of the slice's mask."""
+    """A folder of stages, and what is to be doubted of the slice's mask; empty where nothing is."""
 
     folder: Path
-    verdict: str
+    doubt: str
 
 
 def write_stages(
     inputs: Sequence[Path], *, out: Path, recipe: Recipe, on_error: Callable[[str], None]
 ) -> Iterator[Written]:
-    """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders, each with its verdict.
+    """Write `out/<stem>/<NN>-<stage>.png` for each slice; yield the folders, each with its doubt.
 
     An input is a slice, a file of several frames, a folder or an archive (`expand_inputs`). Equal stems are
     numbered (`a`, `a-2`), further frames named (`a-frame-2`). `lung-mask` is the believed mask, empty if
-    there is none; one that was found and not believed is `found-mask`, after the last stage. What can't be
-    read is told to `on_error` in a sentence, and the rest goes on.
+    there is none. What can't be read is told to `on_error` in a sentence, and the rest goes on.
     """
     for slices in expand_inputs(inputs):
         for each in slices:
@@ -46,24 +45,15 @@ def write_stages(
 
 
 def _write_slice(image: SliceImage, folder: Path, recipe: Recipe) -> str:
-    """Write a slice's stages and return its verdict in words."""
+    """Write a slice's stages and return what is to be doubted of its mask."""
     done = preprocess_slice(image.image, intensity=image.intensity, recipe=recipe)
     for number, (name, picture) in enumerate(done.stages.items(), start=1):
         atomic_write_bytes(folder / f"{number:02d}-{name}.png", _png(picture))
-    doubted = folder / f"{len(done.stages) + 1:02d}-found-mask.png"
-    if done.found_mask.any() and not done.verdict.plausible:
-        atomic_write_bytes(doubted, _png(done.found_mask))
-    else:
-        doubted.unlink(missing_ok=True)  # of an earlier recipe
-    return _verdict_words(done, recipe)
-
-
-def _verdict_words(done: Preprocessed, recipe: Recipe) -> str:
     if recipe.lungs.method == "none":
-        return "No mask asked for."
+        return ""
     if not done.verdict.plausible:
-        return " ".join(["Mask not believed.", *done.verdict.reasons])
-    return f"Mask believed. {done.verdict.suspicion or ''}".strip()
+        return " ".join(["the lung mask is not believed and left empty.", *done.verdict.reasons])
+    return done.verdict.suspicion or ""
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""Stages written as pictures: the believed mask, and beside it one that was found and not believed."""
+"""Stages written as pictures: the believed mask, and what is said of one that is not."""
 
 from __future__ import annotations
 
@@ -39,23 +39,18 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_mask_that_is_not_believed_is_written_and_said(one_sided: Path) -> None:
-    folder, verdict = stages(one_sided, RECIPE)
-    assert verdict.startswith("Mask not believed. One side only")
-    assert names(folder)[5:] == ["06-lung-mask.png", "07-network-input.png", "08-found-mask.png"]
-    believed, found = (cv2.imread(str(folder / name), 0) for name in names(folder)[5::2])
-    assert not believed.any(), "the lung mask is the believed one"
-    assert found.shape == (256, 256) and set(np.unique(found)) == {0, 255}
+def test_a_mask_that_is_not_believed_is_empty_and_said(one_sided: Path) -> None:
+    folder, doubt = stages(one_sided, RECIPE)
+    assert doubt.startswith("the lung mask is not believed and left empty. One side only")
+    assert names(folder)[5:] == ["06-lung-mask.png", "07-network-input.png"]
+    assert not cv2.imread(str(folder / "06-lung-mask.png"), 0).any()
 
 
-def test_without_a_doubted_mask_there_is_none_of_an_earlier_recipe_either(one_sided: Path) -> None:
-    stages(one_sided, RECIPE)
-    folder, verdict = stages(one_sided, RECIPE.changed(lungs__method="none"))
-    assert verdict == "No mask asked for." and len(names(folder)) == 7
+def test_where_none_was_asked_for_nothing_is_doubted(one_sided: Path) -> None:
+    assert stages(one_sided, RECIPE.changed(lungs__method="none")).doubt == ""
 
 
-def test_a_believed_mask_is_said_so(tmp_path: Path) -> None:
+def test_a_believed_mask_needs_no_words(tmp_path: Path) -> None:
     slice_hu, _ = draw_chest(256)
-    folder, verdict = stages(write(tmp_path / "chest.png", slice_hu), RECIPE)
-    assert verdict == "Mask believed." and len(names(folder)) == 7
-    assert cv2.imread(str(folder / "06-lung-mask.png"), 0).any()
+    folder, doubt = stages(write(tmp_path / "chest.png", slice_hu), RECIPE)
+    assert doubt == "" and cv2.imread(str(folder / "06-lung-mask.png"), 0).any()
