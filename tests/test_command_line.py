@@ -121,9 +121,8 @@ def test_preprocess_writes_one_png_a_stage(shell, phantoms, tmp_path):
     mask = cv2.imread(str(mask_path), cv2.IMREAD_UNCHANGED)
     assert mask.shape == cv2.imread(str(chosen), cv2.IMREAD_GRAYSCALE).shape
     assert set(np.unique(mask)) <= {0, 255}
-    folders, verdicts = zip(*[line.split("\t") for line in done.stdout.splitlines()], strict=True)
-    assert folders == (str(tmp_path / chosen.stem), str(tmp_path / f"{chosen.stem}-2"))
-    assert all(verdict.startswith("Mask ") for verdict in verdicts)
+    folders = [str(tmp_path / chosen.stem), str(tmp_path / f"{chosen.stem}-2")]
+    assert done.stdout.splitlines() == folders
 
 
 def test_preprocess_says_a_recipes_conflicts_once(shell, phantoms, tmp_path):
