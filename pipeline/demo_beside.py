@@ -60,7 +60,7 @@ def fit_shipped(
                 progress=section(progress, 0.3, 1.0),
             )
             for part, table in rows.items()
-            if part != "test"
+            if part in ("train", "calibration")
         }
         for name in (CALIBRATION_FILE, REFERENCE_FILE):
             (folder / name).unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def fit_shipped_look(
     """
     rows = _rows(workspace, dataset, model)
     told = {part: table[table["label"] != NON_INFORMATIVE] for part, table in rows.items()}
-    learnt, others = told["train"], pd.concat([told["calibration"], told["test"]])
+    learnt, others = told.pop("train"), pd.concat(list(told.values()))
     looks = []
     for done, (_, row) in enumerate(pd.concat([learnt, others]).iterrows()):
         progress(done, len(learnt) + len(others), "Looking at phantoms")
@@ -110,14 +110,14 @@ def beside_hash(model: ShippedModel) -> str:
 
 
 def _rows(workspace: Workspace, dataset: str, model: ShippedModel) -> dict[str, pd.DataFrame]:
-    """Return the slices of the training, the calibration and the test by part; a patient is a group."""
+    """Return the slices by part; a patient is a group."""
     part_of = dict(zip(model.seen["patient_id"], model.seen["part"], strict=True))
     index = load_index(workspace, dataset)
     index = index.assign(group=index["patient_id"], part=index["patient_id"].map(part_of))
     columns = ["slice_id", "label", "patient_id", "group", "content_hash", "path", "frame"]
     return {
         part: index.loc[index["part"] == part, columns].reset_index(drop=True)
-        for part in ("train", "calibration", "test")
+        for part in ("train", "val", "calibration", "test")
     }
 
 

@@ -26,7 +26,7 @@ from pipeline.preprocessing.geometry import place, resize_to
 LOOK = Path(__file__).resolve().parents[2] / "assets" / "demo-model" / "look.npz"
 SIDE, BINS = 256, 32
 BLURS = (1.0, 2.0, 4.0, 8.0)  # pixels
-DIMENSIONS, FLOOR, QUANTILE = 16, 1e-2, 0.995
+DIMENSIONS, FLOOR, QUANTILE = 16, 1e-2, 0.99
 
 
 def describe_look(image: SliceImage) -> np.ndarray:
@@ -73,7 +73,7 @@ def fit_look(
     """
     return fit_reference(
         looks, rows, held_out, held_out_rows,
-        dataset=dataset, part="calibration and test", model_sha256=generator_hash,
+        dataset=dataset, part="all but train", model_sha256=generator_hash,
         dimensions=DIMENSIONS, floor=FLOOR, quantile=QUANTILE,
     )  # fmt: skip
 
