@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 OUTLINES = {True: (0x35, 0xC2, 0xA5), False: (0xF2, 0x77, 0x7A)}
 LOST, SUSPECTED = (0xFF, 0x3B, 0x3B), (0xFF, 0xB0, 0x20)
 
+# Workspace, data set, slice, time of change: what a slice's work is kept by.
+_Place = tuple[str, str, str, int]
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -79,6 +82,11 @@ def _readable(root: str, dataset: str, mark: float) -> pd.DataFrame:
     return index[index["status"] == "ok"].sort_values(["path", "frame"], kind="stable")
 
 
+def _place(dataset: str, slice_id: str) -> _Place:
+    _, _, mtime_ns = pictures.place(dataset, slice_id)
+    return str(workspace().root), dataset, slice_id, mtime_ns
+
+
 def preprocessed(dataset: str, slice_id: str, recipe: Recipe) -> Preprocessed:
     """Return every stage of a slice; the last ones are kept.
 
@@ -86,13 +94,11 @@ def preprocessed(dataset: str, slice_id: str, recipe: Recipe) -> Preprocessed:
         SliceError: its file cannot be read any more.
     """
     found = pictures.slice_image(dataset, slice_id)
-    return _preprocessed(dataset, slice_id, recipe.hash, found, recipe)
+    return _preprocessed(_place(dataset, slice_id), recipe.hash, found, recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _preprocessed(
-    dataset: str, slice_id: str, recipe_hash: str, _found: SliceImage, _recipe: Recipe
-) -> Preprocessed:
+def _preprocessed(place: _Place, recipe_hash: str, _found: SliceImage, _recipe: Recipe) -> Preprocessed:
     from pipeline.preprocessing.apply import preprocess_slice
 
     spacing = _found.header.pixel_spacing if _found.header else None
@@ -105,11 +111,12 @@ def evidence(dataset: str, slice_id: str, recipe: Recipe) -> Evidence:
     Raises:
         SliceError: its file cannot be read any more.
     """
-    return _evidence(dataset, slice_id, recipe.hash, mask_stamp(dataset), recipe)
+    return _evidence(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset), recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _evidence(dataset: str, slice_id: str, recipe_hash: str, mark: str, _recipe: Recipe) -> Evidence:
+def _evidence(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -> Evidence:
+    _, dataset, slice_id, _ = place
     found = pictures.slice_image(dataset, slice_id)
     return weigh(dataset, slice_id, found, preprocessed(dataset, slice_id, _recipe).found_mask)
 
@@ -207,15 +214,11 @@ class SampleSlice:
 
 def sample_slice(dataset: str, slice_id: str, recipe: Recipe) -> SampleSlice | None:
     """Return a slice of a sample, None where its file cannot be read any more; the last ones are kept."""
-    _, _, mtime_ns = pictures.place(dataset, slice_id)
-    place = (str(workspace().root), dataset, slice_id, mtime_ns)
-    return _sample_slice(place, recipe.hash, mask_stamp(dataset), recipe)
+    return _sample_slice(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset), recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=1500)
-def _sample_slice(
-    place: tuple[str, str, str, int], recipe_hash: str, mark: str, _recipe: Recipe
-) -> SampleSlice | None:
+def _sample_slice(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -> SampleSlice | None:
     from dashboard.viewer import thumbnail
     from pipeline.preprocessing.apply import draw_outline, preprocess_slice
 
@@ -263,8 +266,7 @@ def _sample_image(root: str, dataset: str, slice_id: str, mtime_ns: int) -> Slic
 
 def sample_image(dataset: str, slice_id: str) -> SliceImage | None:
     """Return a slice of a sample, None where it can't be read any more."""
-    _, _, mtime_ns = pictures.place(dataset, slice_id)
-    return _sample_image(str(workspace().root), dataset, slice_id, mtime_ns)
+    return _sample_image(*_place(dataset, slice_id))
 
 
 def sweep_slices(dataset: str, ids: list[str]) -> list[SweepSlice]:
@@ -287,14 +289,11 @@ def histogram(
 
     Of HU between air and bone, else of grey levels, where `window` says nothing.
     """
-    place = (str(workspace().root), dataset, slice_id, pictures.place(dataset, slice_id)[2])
-    return _histogram(place, level, window)
+    return _histogram(_place(dataset, slice_id), level, window)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _histogram(
-    place: tuple[str, str, str, int], level: float | None, window: tuple[float, float] | None
-) -> go.Figure:
+def _histogram(place: _Place, level: float | None, window: tuple[float, float] | None) -> go.Figure:
     from dashboard.charts.preprocess import histogram_figure
 
     _, dataset, slice_id, _ = place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -374,6 +375,32 @@ def test_a_slice_that_is_gone_is_a_sentence(page: AppTest, tmp_path: Path) -> No
     assert "Choose another slice." in words(page) and not page.error
     page.button(key="prep-next").click().run()
     assert widget(page, "selectbox", "Begin with").value == "hilum"
+
+
+def test_a_slice_that_was_replaced_is_prepared_anew(page: AppTest, chests: Workspace, tmp_path: Path) -> None:
+    """What was kept of a file before it changed is not shown for it after it was indexed again."""
+    assert "Mask believed." in words(page)
+    for path in (tmp_path / "chests").rglob("*.png"):
+        cv2.imwrite(str(path), np.full((256, 256), 90, np.uint8))
+    build_index(chests, tmp_path / "chests", name="chests")
+    page.run()
+    assert "Mask not believed." in words(page) and not page.exception
+
+
+def test_workspaces_do_not_share_what_was_prepared(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A data set of the same name, with the same slices changed at the same time, is another one's."""
+    assert "Mask believed." in words(page)
+    for path in (tmp_path / "chests").rglob("*.png"):
+        other = tmp_path / "other" / path.relative_to(tmp_path / "chests")
+        other.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(other), np.full((256, 256), 90, np.uint8))
+        os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    build_index(Workspace.open(tmp_path / "second"), tmp_path / "other", name="chests")
+    monkeypatch.setenv("HILUM_WORKSPACE", str(tmp_path / "second"))
+    page.run()
+    assert "Mask not believed." in words(page) and not page.exception
 
 
 def test_the_sweep_is_drawn_with_the_recipes_own_value() -> None:
