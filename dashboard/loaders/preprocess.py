@@ -111,7 +111,7 @@ def evidence(dataset: str, slice_id: str, recipe: Recipe) -> Evidence:
     Raises:
         SliceError: its file cannot be read any more.
     """
-    return _evidence(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset), recipe)
+    return _evidence(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset, slice_id), recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -143,7 +143,7 @@ def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8
 def masks_of(dataset: str, slice_id: str) -> KnownMasks:
     """Return the known masks of a slice, none where there are none."""
     path, frame, _ = pictures.place(dataset, slice_id)
-    return _masks(str(workspace().root), dataset, path, frame, mask_stamp(dataset))
+    return _masks(str(workspace().root), dataset, path, frame, mask_stamp(dataset, slice_id))
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -153,10 +153,12 @@ def _masks(root: str, dataset: str, path: str, frame: int, mark: str) -> KnownMa
     return known_masks.load_masks(Workspace.open(root), dataset, {"path": path, "frame": frame})
 
 
-def mask_stamp(dataset: str) -> str:
-    """Return a mark that changes with the folders of masks: another folder, or other files in it."""
+def mask_stamp(dataset: str, slice_id: str) -> str:
+    """Return a mark that changes with the known masks of a slice: another file, or written anew."""
+    path, _, _ = pictures.place(dataset, slice_id)
     folders = known_masks.mask_folders(workspace(), dataset)
-    return ";".join(f"{kind}={folder}@{stamp(folder)}" for kind, folder in folders.items())
+    files = {kind: known_masks.find_mask(folder, path) for kind, folder in folders.items()}
+    return ";".join(f"{kind}={file}@{stamp(file)}" for kind, file in files.items() if file is not None)
 
 
 def has_masks(dataset: str) -> bool:
@@ -214,7 +216,7 @@ class SampleSlice:
 
 def sample_slice(dataset: str, slice_id: str, recipe: Recipe) -> SampleSlice | None:
     """Return a slice of a sample, None where its file cannot be read any more; the last ones are kept."""
-    return _sample_slice(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset), recipe)
+    return _sample_slice(_place(dataset, slice_id), recipe.hash, mask_stamp(dataset, slice_id), recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=1500)

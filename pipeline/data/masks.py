@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,6 @@ def name_mask_folder(workspace: Workspace, dataset: str, kind: Kind, folder: str
             )
         named[kind] = str(path.absolute())
     atomic_write_json(workspace.dataset_dir(dataset) / _FILE, named)
-    _stems.cache_clear()
     return path
 
 
@@ -113,8 +111,34 @@ def find_mask(folder: Path, path: str) -> Path | None:
     return _stems(folder).get(stem)
 
 
-@lru_cache(maxsize=16)
+class _Listing(NamedTuple):
+    """A folder tree as it was listed: when each of its folders last changed, and its masks by stem."""
+
+    folders: dict[Path, int]
+    stems: dict[str, Path]
+
+
+_listings: dict[Path, _Listing] = {}
+
+
 def _stems(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder tree by stem, listed again once a file came, went or was renamed."""
+    known = _listings.get(folder)
+    if known is None or any(_changed_at(each) != then for each, then in known.folders.items()):
+        # Times first: what comes while the files are listed makes the next call list them again.
+        folders = {each: _changed_at(each) for each in (folder, *folder.rglob("*/"))}
+        known = _listings[folder] = _Listing(folders, _list_stems(folder))
+    return known.stems
+
+
+def _changed_at(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _list_stems(folder: Path) -> dict[str, Path]:
     """Return the files of a folder tree by stem; a stem that two files share means neither."""
     found: dict[str, Path | None] = {}
     for file in sorted(folder.rglob("*")):

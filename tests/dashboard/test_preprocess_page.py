@@ -269,6 +269,19 @@ def test_known_masks_give_dice_and_lesion_recall(phantoms: AppTest) -> None:
     assert "Dice with the known lungs" in words(phantoms)
 
 
+def test_a_known_mask_that_was_corrected_counts_at_once(phantoms: AppTest, tmp_path: Path) -> None:
+    """Masks lie in folders below the one that was named, whose own time of change stays."""
+    assert "Dice with the known lungs 0.9" in words(phantoms)
+    for path in (tmp_path / "phantoms" / "masks" / "lungs").rglob("*.*"):
+        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert mask is not None
+        cv2.imwrite(str(path), np.zeros_like(mask))
+    phantoms.run()
+    assert "Dice with the known lungs 0.000" in words(phantoms)
+    show(phantoms, "Many slices")
+    assert "Mean Dice" in words(phantoms) and not phantoms.exception
+
+
 def test_without_known_masks_what_was_left_out_is_a_suspicion(page: AppTest) -> None:
     assert "Nothing beside the mask looks like lesion left out." in words(page)
     show(page, "Many slices")

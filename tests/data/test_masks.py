@@ -61,6 +61,22 @@ def test_a_stem_that_two_masks_share_means_neither(slices: Workspace, tmp_path: 
     assert not load_masks(slices, "mine", {"path": "pCT/a.png", "frame": 0})
 
 
+def test_masks_that_come_and_go_in_subfolders_are_found_anew(slices: Workspace, tmp_path: Path) -> None:
+    """A search by stem lists a folder tree once, and again when a file in any of its folders came or went."""
+    masks, row = tmp_path / "masks", {"path": "pCT/a.png", "frame": 0}
+    (masks / "deep" / "one").mkdir(parents=True)
+    cv2.imwrite(str(masks / "deep" / "one" / "other.png"), np.zeros((40, 50), np.uint8))
+    name_mask_folder(slices, "mine", "lungs", str(masks))
+    assert not load_masks(slices, "mine", row)
+    cv2.imwrite(str(masks / "deep" / "one" / "a.png"), np.full((40, 50), 255, np.uint8))
+    assert load_masks(slices, "mine", row)
+    (masks / "deep" / "two").mkdir()
+    cv2.imwrite(str(masks / "deep" / "two" / "a.png"), np.full((40, 50), 255, np.uint8))
+    assert not load_masks(slices, "mine", row), "two files of one stem"
+    (masks / "deep" / "one" / "a.png").unlink()
+    assert load_masks(slices, "mine", row)
+
+
 def test_a_mask_that_cannot_be_read_is_said(slices: Workspace, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     (tmp_path / "masks" / "a.png").write_bytes(b"no picture")
