@@ -1,4 +1,4 @@
-"""The recipes of a workspace as things with users: new names, and deleting what nothing needs.
+"""The recipes of a workspace as things with users: saving, new names, and deleting what nothing needs.
 
 The recipes themselves, and how they are read and written, are preprocessing's. Here is what runs and jobs
 have to be asked for.
@@ -6,6 +6,7 @@ have to be asked for.
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from pipeline.jobs import Job, JobStore
@@ -27,6 +28,37 @@ def users_of_recipe(workspace: Workspace, name: str) -> list[str]:
     return [f"the run {run.name} ({run.status})" for run in runs] + [
         f"the {job.status} job {job.title or job.id}" for job in jobs if _names(job, name)
     ]
+
+
+def keep_recipe(workspace: Workspace, recipe: Recipe, *, over: Recipe | None = None) -> Path:
+    """Save a recipe by its name; one of that name is replaced only where it is `over` and nothing uses it.
+
+    Returns:
+        Its file.
+
+    Raises:
+        RecipeError: the name is a preset's, or another recipe has it.
+        RecipeInUseError: runs or jobs know another recipe by this name.
+        InvalidNameError: the name cannot be a file's.
+    """
+    name = recipe.name
+    if name in list_recipes(workspace.recipes) and not _is_saved(workspace, recipe):
+        way_out = f"Save yours under another name; {_free_name(workspace, name)!r} is free."
+        _refuse_in_use(workspace, name, "replaced", way_out)
+        if over is None or over.name != name or not _is_saved(workspace, over):
+            raise RecipeError(f"There is another recipe {name!r}, with other values. {way_out}")
+    return save_recipe(recipe, workspace.recipes)
+
+
+def suggest_name(workspace: Workspace, base: Recipe) -> str:
+    """Return a name for a changed `base`: its own where that may be replaced, else one that is free."""
+    name = base.name
+    if name in PRESETS:
+        return _free_name(workspace, f"my-{name}")
+    if name not in list_recipes(workspace.recipes):
+        return name
+    may_replace = _is_saved(workspace, base) and not users_of_recipe(workspace, name)
+    return name if may_replace else _free_name(workspace, name)
 
 
 def rename_recipe(workspace: Workspace, name: str, new: str) -> None:
@@ -62,6 +94,22 @@ def delete_recipe(workspace: Workspace, name: str) -> None:
     _file(workspace, name).unlink(missing_ok=True)
     if was_default:
         set_default_recipe(workspace.recipes, USUAL)
+
+
+def _is_saved(workspace: Workspace, recipe: Recipe) -> bool:
+    """Return whether the recipe saved under this name has the same values."""
+    try:
+        return load_recipe(recipe.name, workspace.recipes).hash == recipe.hash
+    except RecipeError:
+        return False
+
+
+def _free_name(workspace: Workspace, name: str) -> str:
+    """Return `name`, with a number where it is taken."""
+    taken = {*PRESETS, *list_recipes(workspace.recipes)}
+    if name not in taken:
+        return name
+    return next(free for number in count(2) if (free := f"{name[:60]}-{number}") not in taken)
 
 
 def _names(job: Job, name: str) -> bool:

@@ -9,7 +9,14 @@ import pytest
 from pipeline.jobs import JobStore
 from pipeline.preprocessing.default_recipe import default_recipe, set_default_recipe
 from pipeline.preprocessing.recipe import PRESETS, RecipeError, list_recipes, load_recipe, save_recipe
-from pipeline.recipes import RecipeInUseError, delete_recipe, rename_recipe, users_of_recipe
+from pipeline.recipes import (
+    RecipeInUseError,
+    delete_recipe,
+    keep_recipe,
+    rename_recipe,
+    suggest_name,
+    users_of_recipe,
+)
 from pipeline.runs import RunStore
 from pipeline.training.config import build_config
 from pipeline.workspace import Workspace
@@ -68,6 +75,41 @@ def test_a_recipe_that_a_run_uses_stays(mine: Workspace) -> None:
     with pytest.raises(RecipeInUseError, match="under the new name as well"):
         rename_recipe(mine, "mine", "ours")
     assert list_recipes(mine.recipes) == ["mine"]
+
+
+def test_another_recipe_of_that_name_is_not_replaced(mine: Workspace) -> None:
+    base = load_recipe("mine", mine.recipes)
+    other = PRESETS["luna"].changed(name="mine")
+    for over in (None, PRESETS["luna"], base.changed(margin=3)):
+        with pytest.raises(RecipeError, match=r"another recipe 'mine'.*'mine-2' is free"):
+            keep_recipe(mine, other, over=over)
+    assert load_recipe("mine", mine.recipes) == base
+    keep_recipe(mine, base)  # nothing would be lost
+    keep_recipe(mine, base.changed(margin=3), over=base)
+    assert load_recipe("mine", mine.recipes).margin == 3
+
+
+def test_a_recipe_that_a_run_uses_is_not_replaced(mine: Workspace) -> None:
+    """Not even by the one that it became: a run goes on to name what it was made with."""
+    base = load_recipe("mine", mine.recipes)
+    run = RunStore(mine).create("first", {"recipe": "mine"}, {})
+    RunStore(mine).finish(run.id)
+    with pytest.raises(RecipeInUseError, match=r"can't be replaced: the run first .*'mine-2' is free"):
+        keep_recipe(mine, base.changed(margin=3), over=base)
+    assert load_recipe("mine", mine.recipes).margin == 9
+    keep_recipe(mine, base)
+
+
+def test_a_name_is_suggested_that_nothing_else_has(mine: Workspace) -> None:
+    base = load_recipe("mine", mine.recipes)
+    assert suggest_name(mine, PRESETS["hilum"]) == "my-hilum"
+    keep_recipe(mine, PRESETS["luna"].changed(name="my-hilum"))
+    assert suggest_name(mine, PRESETS["hilum"]) == "my-hilum-2"
+    assert suggest_name(mine, base) == "mine"
+    assert suggest_name(mine, base.changed(margin=3)) == "mine-2", "saved anew meanwhile by somebody else"
+    RunStore(mine).finish(RunStore(mine).create("first", {"recipe": "mine"}, {}).id)
+    assert suggest_name(mine, base) == "mine-2"
+    assert suggest_name(mine, base.changed(name="gone")) == "gone"
 
 
 def test_a_recipe_that_a_queued_job_names_stays(mine: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

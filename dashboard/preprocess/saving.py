@@ -11,16 +11,17 @@ from dashboard import loaders, widgets
 from dashboard.preprocess import session
 from dashboard.preprocess.keeping import draw_caches, draw_kept
 from pipeline.errors import HilumError
-from pipeline.preprocessing.recipe import PRESETS, Recipe, save_recipe
+from pipeline.preprocessing.recipe import Recipe
+from pipeline.recipes import keep_recipe, suggest_name
 
 
 def draw_recipe(recipe: Recipe) -> None:
     """Draw saving, the saved recipes, the difference to what the recipe began as, and its JSON."""
     left, right = st.columns(2, gap="medium")
+    base = session.base_recipe()
     with left:
-        _draw_saving(recipe)
+        _draw_saving(recipe, base)
         draw_kept()
-        base = session.base_recipe()
         widgets.heading(f"Changes from {base.name}")
         draw_difference(base, recipe, here=base.name, there="in hand")
     with right:
@@ -41,16 +42,16 @@ def draw_difference(one: Recipe, other: Recipe, *, here: str, there: str) -> Non
     st.dataframe(table, hide_index=True, width="stretch", height="content")
 
 
-def _draw_saving(recipe: Recipe) -> None:
+def _draw_saving(recipe: Recipe, base: Recipe) -> None:
     widgets.heading("Save", "Training, prediction and the command line find it by this name.")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        suggested = recipe.name if recipe.name not in PRESETS else f"my-{recipe.name}"
-        name = st.text_input("Name", value=suggested, key=f"prep.name.{recipe.name}", width=240, max_chars=64)
+        suggested = suggest_name(loaders.workspace(), base)
+        name = st.text_input("Name", value=suggested, key=f"prep.name.{suggested}", width=240, max_chars=64)
         pressed = st.button("Save recipe", key="prep-save", icon=":material/save:", type="primary")
     if pressed:
         try:
             named = recipe.changed(name=name.strip())
-            path = save_recipe(named, loaders.workspace().recipes)
+            path = keep_recipe(loaders.workspace(), named, over=base)
         except HilumError as error:
             widgets.callout(str(error), tone="bad", title="Not saved")
             return

@@ -189,6 +189,20 @@ def test_a_recipe_is_saved_by_name_and_begun_with_again(page: AppTest, chests: W
     assert in_hand(page)["margin"] == 12
 
 
+def test_saving_does_not_replace_another_recipe(page: AppTest, chests: Workspace) -> None:
+    save_recipe(PRESETS["luna"].changed(name="my-hilum"), chests.recipes)
+    show(page, "Recipe")
+    assert widget(page, "text_input", "Name").value == "my-hilum-2"
+    widget(page, "text_input", "Name").input("my-hilum")
+    page.button(key="prep-save").click().run()
+    assert "Not saved" in words(page) and "There is another recipe" in words(page)
+    assert load_recipe("my-hilum", chests.recipes).hash == PRESETS["luna"].hash
+    widget(page, "selectbox", "Begin with").select("my-hilum").run()
+    widget(page, "slider", "Erosion (radius, pixels)").set_value(7).run()
+    page.button(key="prep-save").click().run()
+    assert not page.exception and load_recipe("my-hilum", chests.recipes).lungs.erosion_radius == 7
+
+
 @pytest.mark.parametrize("name", ["hilum", "../up", ""])
 def test_a_name_that_cannot_be_is_said(page: AppTest, chests: Workspace, name: str) -> None:
     show(page, "Recipe")
