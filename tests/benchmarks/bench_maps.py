@@ -203,10 +203,12 @@ def _chance(tested: Tested, cases: list[Case]) -> dict[str, Any]:
 
 
 def _verdicts(tested: Tested, phantoms: list[PhantomSlice]) -> list[dict[str, Any]]:
-    """Return how often the exact map hits, by the verdict of its report card."""
+    """Return how often the exact map hits, by the verdict of its report card, on slices called LABEL."""
     hits: dict[str, list[dict[str, float]]] = defaultdict(list)
     for phantom in phantoms:
         case = _case(tested.engine, phantom)
+        if case.prediction.label != LABEL:
+            continue  # the map is true to a model that sees no lesion
         values = case.prediction.on_slice(case.prediction.heatmap_of(LABEL).values)
         card = report_map(case.prediction, LABEL)
         hits[card.sentence].append(localization(values, case.lesion))
