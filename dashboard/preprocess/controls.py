@@ -33,12 +33,13 @@ def draw_recipe_picker() -> None:
     """Draw the choice of preset or saved recipe, with undo and reset."""
     names = train.recipes()
     base, in_hand = session.base_recipe(), session.recipe_in_hand()
+    gone = [] if base.name in names else [base.name]  # deleted, and still what is applied
     default = train.default_recipe()
     st.selectbox(
         "Begin with",
-        names,
-        key=_show("prep.picked", base.name if base.name in names else names[0]),
-        format_func=lambda name: _recipe_words(name, default),
+        [*names, *gone],
+        key=_show("prep.picked", base.name),
+        format_func=lambda name: _recipe_words(name, default, gone),
         on_change=lambda: session.begin_with(st.session_state["prep.picked"]),
         help="hilum: our own. hust19: the data set's authors. luna: the Kaggle and LUNA16 "
         "kernels. notebook: the notebook's steps with our values.",
@@ -63,7 +64,9 @@ def draw_recipe_picker() -> None:
         widgets.callout(session.problem() or "", tone="warn", title="Not taken over")
 
 
-def _recipe_words(name: str, default: str) -> str:
+def _recipe_words(name: str, default: str, gone: list[str]) -> str:
+    if name in gone:
+        return f"{name} (no longer saved)"
     notes = ([] if name in PRESETS else ["saved"]) + (["default"] if name == default else [])
     return f"{name} ({', '.join(notes)})" if notes else name
 

@@ -42,10 +42,13 @@ def draw_kept() -> None:
                 "Rename it", key="prep-rename", on_click=_do,
                 args=(lambda: _rename(name), f"{name} has its new name."),
             )  # fmt: skip
-        st.button(
-            "Delete", key="prep-delete", icon=":material/delete:", disabled=not is_saved,
-            on_click=_do, args=(lambda: delete_recipe(workspace, name), f"{name} was deleted."),
-        )  # fmt: skip
+        # A key a recipe: it closes once that one is gone, and does not ask for the next.
+        with st.popover("Delete", icon=":material/delete:", disabled=not is_saved, key=f"prep.delete.{name}"):
+            st.caption(f"{name} will be gone for good.")
+            st.button(
+                "Delete it", key="prep-delete", on_click=_do,
+                args=(lambda: delete_recipe(workspace, name), f"{name} was deleted."),
+            )  # fmt: skip
     if said := st.session_state.pop("prep.kept-said", None):
         tone, title, text = said
         widgets.callout(text, tone=tone, title=title)
@@ -60,9 +63,7 @@ def _rename(name: str) -> None:
     new = str(st.session_state[f"prep.rename.{name}"]).strip()
     rename_recipe(loaders.workspace(), name, new)
     st.session_state["prep.kept"] = new
-    for key in ("prep.base", "prep.recipe"):
-        if st.session_state.get(key, {}).get("name") == name:
-            st.session_state[key] = st.session_state[key] | {"name": new}
+    session.rename(name, new)
 
 
 def _do(act: Callable[[], None], said: str) -> None:

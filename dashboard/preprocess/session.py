@@ -80,6 +80,19 @@ def _go(there: str, back: str) -> None:
         st.session_state.pop("prep.problem", None)
 
 
+def rename(name: str, new: str) -> None:
+    """Give a recipe that was renamed its new name, in hand and in the steps back and forth."""
+
+    def renamed(kept: dict[str, Any]) -> dict[str, Any]:
+        return kept | {"name": new} if kept["name"] == name else kept
+
+    st.session_state["prep.base"] = renamed(base_recipe().to_json())
+    st.session_state["prep.recipe"] = renamed(recipe_in_hand().to_json())
+    for key in ("prep.steps", "prep.undone"):
+        steps = st.session_state.get(key, [])
+        st.session_state[key] = [(renamed(base), renamed(recipe)) for base, recipe in steps]
+
+
 def can_undo() -> bool:
     """Return whether there is a change to take back."""
     return bool(st.session_state.get("prep.steps"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import pytest
 from playwright.sync_api import Page, expect
 
 from pipeline.data.index import build_index
+from pipeline.preprocessing.recipe import PRESETS, list_recipes, save_recipe
 from pipeline.preprocessing.windowing import to_grey8
 from pipeline.workspace import Workspace
 from tests.browser.conftest import press_slider
@@ -19,9 +21,14 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the slices and the workspace lie."""
+    return tmp_path_factory.mktemp("preprocess")
+
+
+@pytest.fixture(scope="module")
+def address(serve: Callable[..., str], folder: Path) -> str:
     """The dashboard over a data set of two drawn chests."""
-    folder = tmp_path_factory.mktemp("preprocess")
     slice_hu, _ = draw_chest(512)
     for label in ("pCT", "nCT"):
         (folder / "chests" / label).mkdir(parents=True)
@@ -90,3 +97,25 @@ def test_the_recipe_is_copied_with_one_click(shown: Page) -> None:
     shown.get_by_role("button", name="Copy the recipe as JSON").click()
     expect(shown.locator("button[data-copied]")).to_have_count(1)
     assert '"closing_radius"' in shown.evaluate("navigator.clipboard.readText()")
+
+
+def test_deleting_a_recipe_asks_for_each_and_does_not_stay_open(shown: Page, folder: Path) -> None:
+    """With one recipe gone the next is chosen: a second click on the same spot must not delete that too."""
+    recipes = Workspace.open(folder / "workspace").recipes
+    for name in ("mine", "ours"):
+        save_recipe(PRESETS["hilum"].changed(name=name, margin=9), recipes)
+    shown.get_by_text("Recipe", exact=True).click()
+    shown.get_by_role("combobox", name="Begin with").click()
+    shown.get_by_role("option", name="ours").click()
+    expect(shown.get_by_text("Changes from ours")).to_be_visible()
+    shown.get_by_role("combobox", name="Recipe").click()
+    shown.get_by_role("option", name="mine").click()
+    expect(shown.locator(".st-key-prep-delete-mine")).to_have_count(1)
+    shown.get_by_role("button", name="Delete").click()
+    sure = shown.get_by_role("button", name="Delete it")
+    expect(sure).to_be_visible()
+    assert list_recipes(recipes) == ["mine", "ours"]
+    sure.click()
+    expect(shown.get_by_text("mine was deleted.")).to_be_visible()
+    expect(sure).to_have_count(0)
+    assert list_recipes(recipes) == ["ours"]

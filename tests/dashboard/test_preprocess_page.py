@@ -381,6 +381,46 @@ def test_a_recipe_becomes_the_default_is_renamed_and_deleted(page: AppTest, ches
     assert list_recipes(chests.recipes) == ["ours"] and not page.exception
 
 
+def test_a_deleted_recipe_in_hand_is_said_and_can_be_left(page: AppTest, chests: Workspace) -> None:
+    save_recipe(PRESETS["hilum"].changed(name="mine", margin=9), chests.recipes)
+    page.run()
+    widget(page, "selectbox", "Begin with").select("mine").run()
+    show(page, "Recipe")
+    page.button(key="prep-delete").click().run()
+    picker = widget(page, "selectbox", "Begin with")
+    assert picker.value == "mine" and picker.options[-1] == "mine (no longer saved)"
+    assert in_hand(page)["margin"] == 9
+    picker.select("hilum").run()
+    assert in_hand(page) == PRESETS["hilum"].to_json()
+    assert "mine (no longer saved)" not in widget(page, "selectbox", "Begin with").options
+    assert not page.exception
+
+
+def test_delete_asks_once_more(page: AppTest, chests: Workspace) -> None:
+    save_recipe(PRESETS["hilum"].changed(name="mine"), chests.recipes)
+    show(page, "Recipe")
+    widget(page, "selectbox", "Recipe").select("mine").run()
+    assert "Delete" not in [button.label for button in page.button], "it opens, and deletes nothing"
+    assert "mine will be gone for good." in words(page)
+    assert page.button(key="prep-delete").label == "Delete it"
+
+
+def test_a_renamed_recipe_keeps_its_new_name_through_undo(page: AppTest, chests: Workspace) -> None:
+    save_recipe(PRESETS["hilum"].changed(name="mine", margin=9), chests.recipes)
+    page.run()
+    widget(page, "selectbox", "Begin with").select("mine").run()
+    widget(page, "slider", "Erosion (radius, pixels)").set_value(7).run()
+    widget(page, "slider", "Closing (radius, pixels)").set_value(20).run()
+    page.button(key="prep-undo").click().run()
+    show(page, "Recipe")
+    widget(page, "text_input", "New name").input("ours")
+    page.button(key="prep-rename").click().run()
+    for step, changes in (("prep-undo", 0), ("prep-redo", 1), ("prep-redo", 2)):
+        page.button(key=step).click().run()
+        assert in_hand(page)["name"] == widget(page, "selectbox", "Begin with").value == "ours"
+        assert (f"{changes} change" if changes else "ours, unchanged") in words(page)
+
+
 def test_conflicts_in_a_recipe_are_said_where_they_are_made(page: AppTest) -> None:
     widget(page, "slider", "Closing (radius, pixels)").set_value(1).run()
     assert "smaller than the erosion" in words(page) and "1 conflict in the recipe" in words(page)
