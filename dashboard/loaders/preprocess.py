@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.inference.sensitivity import SweepSlice
     from pipeline.preprocessing.apply import Preprocessed
+    from pipeline.preprocessing.lungs.verdict import MaskVerdict
     from pipeline.preprocessing.reference import MaskComparison
     from pipeline.preprocessing.suspicion import Suspicion
 
@@ -118,15 +119,23 @@ def evidence(dataset: str, slice_id: str, recipe: Recipe) -> Evidence:
 def _evidence(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -> Evidence:
     _, dataset, slice_id, _ = place
     found = pictures.slice_image(dataset, slice_id)
-    return weigh(dataset, slice_id, found, preprocessed(dataset, slice_id, _recipe).found_mask)
+    done = preprocessed(dataset, slice_id, _recipe)
+    return weigh(dataset, slice_id, found, done.found_mask if _asks_for_mask(_recipe) else None)
 
 
-def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8]) -> Evidence:
-    """Return what speaks for or against a found mask of a slice."""
+def _asks_for_mask(recipe: Recipe) -> bool:
+    return recipe.lungs.method != "none"
+
+
+def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8] | None) -> Evidence:
+    """Return what speaks for or against a found mask of a slice, nothing where none was asked for (None)."""
     from pipeline.preprocessing.reference import MaskSizeError, compare_masks
     from pipeline.preprocessing.suspicion import find_suspects
 
     known = masks_of(dataset, slice_id)
+    spacing = found.header.pixel_spacing if found.header else None
+    if mask is None:
+        return Evidence(known, None, None, spacing)
     problem, comparison = known.problem, None
     if known:
         try:
@@ -136,7 +145,6 @@ def weigh(dataset: str, slice_id: str, found: SliceImage, mask: NDArray[np.uint8
     suspicion = None
     if comparison is None or comparison.missed is None:
         suspicion = find_suspects(found.image, mask, intensity=found.intensity)
-    spacing = found.header.pixel_spacing if found.header else None
     return Evidence(known, comparison, suspicion, spacing, problem)
 
 
@@ -197,6 +205,7 @@ class SampleSlice:
 
     slice_id: str
     picture: bytes
+    asked: bool  # for a mask, by the recipe
     believed: bool
     doubt: float
     reason: str
@@ -207,6 +216,11 @@ class SampleSlice:
     lesions_known: bool
     suspect_pixels: int
     one_side_small: bool
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a mask was asked for and is not believed."""
+        return self.asked and not self.believed
 
     @property
     def is_suspicious(self) -> bool:
@@ -229,7 +243,8 @@ def _sample_slice(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -
     if found is None:
         return None
     done = preprocess_slice(found.image, intensity=found.intensity, recipe=_recipe)
-    weighed = weigh(dataset, slice_id, found, done.found_mask)
+    asked = _asks_for_mask(_recipe)
+    weighed = weigh(dataset, slice_id, found, done.found_mask if asked else None)
     comparison, verdict = weighed.comparison, done.verdict
     picture = draw_outline(
         done.stages["grey"], done.mask_on_stages(), color=OUTLINES[verdict.plausible], thickness=3
@@ -243,11 +258,10 @@ def _sample_slice(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -
     return SampleSlice(
         slice_id=slice_id,
         picture=thumbnail(picture, size=190),
+        asked=asked,
         believed=verdict.plausible,
         doubt=verdict.doubt,
-        reason=f"lungs {verdict.lung_fraction:.0%} of the body"
-        if verdict.plausible
-        else verdict.reasons[0].split(":")[0],
+        reason=_reason(verdict) if asked else "no mask asked for",
         dice=comparison.dice if comparison else None,
         lesion_recall=comparison.lesion_recall if comparison else None,
         lesions=comparison.lesions if comparison else 0,
@@ -256,6 +270,12 @@ def _sample_slice(place: _Place, recipe_hash: str, mark: str, _recipe: Recipe) -
         suspect_pixels=weighed.suspicion.pixels if weighed.suspicion else 0,
         one_side_small=verdict.suspicion is not None,
     )
+
+
+def _reason(verdict: MaskVerdict) -> str:
+    if verdict.plausible:
+        return f"lungs {verdict.lung_fraction:.0%} of the body"
+    return verdict.reasons[0].split(":")[0]
 
 
 @st.cache_resource(show_spinner=False, max_entries=128)

@@ -48,9 +48,9 @@ def draw_many(dataset: str, rows: pd.DataFrame, recipe: Recipe, *, labels: list[
     found.sort(key=ORDERS[order])
     pinned = load.pinned(dataset)
     with pinning:
-        _draw_pinning(dataset, [each.slice_id for each in found if not each.believed], pinned)
+        _draw_pinning(dataset, [each.slice_id for each in found if each.is_doubted], pinned)
     with figures.container():
-        _draw_figures(dataset, rows, found)
+        _draw_figures(rows, found, order=order)
     items = [_item(dict(rows.loc[each.slice_id]), each, labels, each.slice_id in pinned) for each in found]
     picked = gallery(items, key="prep-many", size=150, height=520)
     if picked is None:
@@ -116,15 +116,19 @@ def _mask_key(dataset: str, kind: str) -> str:
     return f"prep.masks.{dataset}.{kind}"
 
 
-def _draw_figures(dataset: str, rows: pd.DataFrame, found: list[SampleSlice]) -> None:
+def _draw_figures(rows: pd.DataFrame, found: list[SampleSlice], *, order: str) -> None:
     """Draw what the sample says of the recipe, with n and interval."""
     from pipeline.evaluation.mask_figures import mean_over_groups
 
-    doubted = sum(not each.believed for each in found)
+    if not all(each.asked for each in found):
+        widgets.tiles([Tile("Lung masks", "none", "no mask asked for: nothing to believe or to doubt")])
+        return
+    doubted = sum(each.is_doubted for each in found)
     suspected = [each for each in found if each.lesion_recall is None and not each.lesions_known]
     tiles = [
         Tile(
-            "Masks not believed", f"{doubted} of {len(found)}", "they come first, sorted by doubt",
+            "Masks not believed", f"{doubted} of {len(found)}",
+            "they come first, sorted by doubt" if order == "doubt" else "",
             tone="warn" if doubted else "good",
         )
     ]  # fmt: skip
@@ -158,7 +162,7 @@ def _group(patient_id: Any, slice_id: str) -> str:
 
 
 def _item(row: dict[str, Any], each: SampleSlice, labels: list[str], is_pinned: bool) -> GalleryItem:
-    badges = (["pinned"] if is_pinned else []) + ([] if each.believed else ["not believed"])
+    badges = (["pinned"] if is_pinned else []) + (["not believed"] if each.is_doubted else [])
     if each.lost:
         badges.append("lesion lost")
     elif each.is_suspicious:

@@ -13,7 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.charts.preprocess import histogram_figure, sweep_figure
+from dashboard.loaders.preprocess import sample_slice
 from dashboard.preprocess.stages import grey_title, verdict_words
+from pipeline.data.datasets import load_index
 from pipeline.data.index import build_index
 from pipeline.data.phantom.writing import write_phantoms
 from pipeline.data.pins import pinned_slices
@@ -164,6 +166,35 @@ def test_many_slices_come_with_the_doubted_counted(page: AppTest) -> None:
     show(page, "Many slices")
     assert not page.exception and not page.error
     assert "Masks not believed" in words(page) and "2 of 8" in words(page)
+
+
+def test_slices_sorted_otherwise_are_not_said_to_be_by_doubt(page: AppTest) -> None:
+    show(page, "Many slices")
+    assert "they come first, sorted by doubt" in words(page)
+    widget(page, "selectbox", "Sort by").select("Dice").run()
+    assert "2 of 8" in words(page) and "sorted by doubt" not in words(page)
+
+
+def test_where_no_mask_is_asked_for_none_is_doubted(phantoms: AppTest) -> None:
+    widget(phantoms, "selectbox", "Isolation").select("none").run()
+    assert "No mask asked for." in words(phantoms) and "Lesion recall" not in words(phantoms)
+    show(phantoms, "Many slices")
+    said = words(phantoms)
+    assert "no mask asked for" in said and phantoms.button(key="prep-pin-doubted").disabled
+    for wrong in ("Masks not believed", "Mean Dice", "Lesions lost", "Something left out?"):
+        assert wrong not in said
+    assert not phantoms.exception
+
+
+def test_a_slice_that_needs_no_mask_is_neither_outlined_nor_doubted(chests: Workspace) -> None:
+    recipe = PRESETS["hilum"].changed(lungs__method="none")
+    for slice_id in load_index(chests, "chests")["slice_id"]:
+        found = sample_slice("chests", slice_id, recipe)
+        assert found is not None and not found.is_doubted and not found.lost and not found.is_suspicious
+        assert found.reason == "no mask asked for"
+        picture = cv2.imdecode(np.frombuffer(found.picture, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        assert np.ptp(picture.astype(int), axis=2).max() < 12, "an outline is in colour"
 
 
 def test_two_recipes_stand_side_by_side(page: AppTest) -> None:
