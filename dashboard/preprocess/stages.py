@@ -41,7 +41,7 @@ def draw_stages(
             title="Edges",
             caption=_ms(took["edges"]),
         ),
-        mask_panel(done, evidence, title="Lung mask" if believed else "Lung mask, doubted"),
+        mask_panel(done, evidence, title=_mask_title(recipe, believed=believed)),
         Panel(
             [picture_layer(done.output)],
             title=f"Network input, {recipe.size} px",
@@ -50,6 +50,12 @@ def draw_stages(
         Panel([picture_layer(_reduced(done.output))], title=f"As a {SEEN_AT} px network sees it"),
     ]
     return viewer(panels, key="prep-stages", subject=subject, columns=4, height=HEIGHT, events=("step",)).step
+
+
+def _mask_title(recipe: Recipe, *, believed: bool) -> str:
+    if recipe.lungs.method == "none":
+        return "No lung mask"
+    return "Lung mask" if believed else "Lung mask, doubted"
 
 
 def draw_verdict(done: Preprocessed, recipe: Recipe, evidence: Evidence) -> None:
