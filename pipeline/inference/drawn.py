@@ -20,7 +20,6 @@ import pandas as pd
 from pipeline.data.slice_image import SliceImage
 from pipeline.data.statistics import display_grey
 from pipeline.inference.reference import Reference
-from pipeline.inference.reference_fit import fit_reference
 from pipeline.preprocessing.geometry import place, resize_to
 
 LOOK = Path(__file__).resolve().parents[2] / "assets" / "demo-model" / "look.npz"
@@ -71,6 +70,8 @@ def fit_look(
         dataset: whose slices they are.
         generator_hash: of the generator that drew them.
     """
+    from pipeline.inference.reference_fit import fit_reference  # its libraries are slow to load
+
     return fit_reference(
         looks, rows, held_out, held_out_rows,
         dataset=dataset, part="all but train", model_sha256=generator_hash,
