@@ -22,7 +22,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pipeline.data.index import load_index
+from pipeline.data.reading import load_slice
 from pipeline.evaluation.evaluate import load_part
+from pipeline.inference.drawn import unlike_drawn
 from pipeline.review.worklist import build_worklist, reading_slices
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
@@ -90,12 +92,14 @@ def take_pictures(address: str, workspace: Workspace, out: Path) -> int:
 
 
 def find_positives(workspace: Workspace, run: RunInfo) -> list[str]:
-    """Return the positive test slices that the model finds, those with the largest lesions first."""
+    """Return positive test slices that the model finds and lets in, those with the largest lesions first."""
     table = load_part(workspace, run, "test").table
     found = table[(table["y_true"] == "positive") & (table["y_pred"] == "positive")]
     index = load_index(workspace, DATASET).set_index("slice_id").loc[found["slice_id"]]
-    areas = index["lesion_area_mm2"].astype(float)
-    return [str(slice_id) for slice_id in areas.sort_values(ascending=False, kind="stable").index]
+    ranked = index.assign(area=index["lesion_area_mm2"].astype(float))
+    ranked = ranked.sort_values("area", ascending=False, kind="stable")
+    drawn = [not unlike_drawn(load_slice(workspace, DATASET, row)) for _, row in ranked.iterrows()]
+    return [str(slice_id) for slice_id in ranked.index[drawn]]
 
 
 def settle(page: Page) -> None:
