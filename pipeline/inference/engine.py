@@ -61,7 +61,7 @@ class EngineFacts(BaseModel):
         channels: 1 or 3.
         recipe: the preprocessing recipe, whole; `recipe_hash` covers the version of each of its stages too.
         sha256: hex digest of each file of the engine.
-        heat_range: the heatmap value that a cohort's strongest cells reach (99th percentile of the slices'
+        heat_range: the heatmap value that a cohort's strongest cells reach (95th percentile of the slices'
             peaks), None where no cohort was seen.
     """
 

@@ -95,15 +95,19 @@ def keep_heat_range(
 ) -> float:
     """Measure how strong a cohort's heatmaps get and write it into the engine, as its scale for all slices.
 
-    One scale for all lets weak evidence look weak. It ends at the 99th percentile of the slices' peaks, each
-    in the heatmap of its predicted class; `images` are best those of the validation part.
+    One scale for all lets weak evidence look weak. It ends at the 95th percentile of the slices' peaks, each
+    in the heatmap of its predicted class; `images` are best those of the validation part. Slices called
+    non-informative do not count where there are others. One in a hundred of the shipped model's peaks is five
+    times as high as the rest: a scale that ends there shows no disease's evidence.
     """
-    peaks = [
-        np.abs(closed_form_cam(features, engine.cam, class_index=int(logits.argmax())).values).max()
-        for _, outputs in _batches(engine, images, batch_size)
-        for logits, features in zip(outputs.logits, outputs.features, strict=True)
-    ]
-    value = float(np.percentile(peaks, 99)) if peaks else 0.0
+    peaks: dict[bool, list[float]] = {True: [], False: []}
+    for _, outputs in _batches(engine, images, batch_size):
+        for logits, features in zip(outputs.logits, outputs.features, strict=True):
+            best = int(logits.argmax())
+            values = closed_form_cam(features, engine.cam, class_index=best).values
+            peaks[engine.classes[best] != NON_INFORMATIVE].append(float(np.abs(values).max()))
+    counted = peaks[True] or peaks[False]
+    value = float(np.percentile(counted, 95)) if counted else 0.0
     engine.rewrite(heat_range=value if value > 0 else None)
     return value
 
