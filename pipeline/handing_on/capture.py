@@ -31,7 +31,7 @@ def draw_capture(prediction: Prediction, run: RunInfo, pictures: Pictures) -> np
     y, right = _SIDE + 26, _SIDE - _MARGIN
     title = shortened(canvas, _title(prediction, pictures.label), size=17, width=0.68 * _SIDE, bold=True)
     canvas.text(_MARGIN, y, title, size=17, color=_INK, bold=True)
-    if run.synthetic:
+    if run.synthetic or prediction.synthetic:
         canvas.text(right, y, SYNTHETIC, size=17, color=_NOTICE, bold=True, align="right")
     y += 12
     if has_answer(prediction):
@@ -99,7 +99,7 @@ def make_capture(
     if not has_answer(prediction):
         done = "The slice alone: a model found too little lung in it to answer."
     capture.DerivationDescription = f"{done} {NOTICE}. Not verified."
-    said = [NOTICE, *([SYNTHETIC] if run.synthetic else [])]
+    said = [NOTICE, *([SYNTHETIC] if run.synthetic or prediction.synthetic else [])]
     said += [f"{OVERRIDDEN}: {prediction.reason.rstrip('.')}"] if prediction.status != "ok" else []
     capture.ImageComments = ". ".join(said)[:_LONGEST] + "."
     if study.burned_in:

@@ -125,7 +125,7 @@ def _group(prediction: Prediction, run: RunInfo, study: Study, capture: Any, ver
 def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterator[tuple[str, str]]:
     """Yield name and value of what is not a number."""
     yield "Use", NOTICE
-    if run.synthetic:
+    if run.synthetic or prediction.synthetic:
         yield "Task", SYNTHETIC
     yield "Check of the input", "passed" if prediction.status == "ok" else OVERRIDDEN
     yield "Answer of the model", answer_words(prediction)
@@ -139,7 +139,7 @@ def _evaluations(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> I
 
 def _texts(prediction: Prediction, run: RunInfo, verdict: MapVerdict) -> Iterator[str]:
     yield f"{NOTICE}. {NOT_CLINICAL}"
-    if run.synthetic:
+    if run.synthetic or prediction.synthetic:
         yield f"{SYNTHETIC}: the model learned from phantoms."
     yield from filter(None, [prediction.reason, *score_notes(prediction), *picture_notes(prediction)])
     for doubt in doubts(prediction):

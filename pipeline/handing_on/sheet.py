@@ -92,7 +92,7 @@ def draw_sheet(
     """
 
     def draw(on: Canvas, side: float) -> float:
-        y = _draw_head(on, run, made)
+        y = _draw_head(on, prediction, run, made)
         why = "" if prediction.status == "ok" or overridden else "No map: the slice was refused."
         why = why or ("" if has_answer(prediction) else "No map: too little lung is in view.")
         y = _draw_pictures(on, prediction, label, y, side=side, without=why)
@@ -126,11 +126,11 @@ def _draw_words(
     return _draw_origin(canvas, prediction, run, _draw_rule(canvas, y))
 
 
-def _draw_head(canvas: Canvas, run: RunInfo, made: datetime) -> float:
+def _draw_head(canvas: Canvas, prediction: Prediction, run: RunInfo, made: datetime) -> float:
     canvas.text(_LEFT, 52, "Hilum", size=9, color=_ACCENT, bold=True)
     canvas.text(_RIGHT, 52, _time(made), size=8, color=_MUTED, align="right")
     canvas.text(_LEFT, 76, "What the model says of a slice", size=18, color=_INK, bold=True)
-    if run.synthetic:
+    if run.synthetic or prediction.synthetic:
         width = canvas.width(SYNTHETIC, size=8, bold=True) + 14
         canvas.box(_RIGHT - width, 61, width, 18, color=_ACCENT, radius=4)
         canvas.text(_RIGHT - 7, 73, SYNTHETIC, size=8, color="#ffffff", bold=True, align="right")

@@ -54,6 +54,10 @@ class Averaging:
         """Whether there is nothing to average."""
         return self.views == 1 and not self.others
 
+    def is_synthetic(self, engine: Engine) -> bool:
+        """Return whether `engine`, or one that it is averaged with, learnt from synthetic slices."""
+        return any(each.synthetic for each in (engine, *self.others))
+
     @property
     def key(self) -> str:
         """Name the choice, whatever the order of its networks."""

@@ -21,7 +21,7 @@ from pipeline.inference.drawn import unlike_drawn
 from pipeline.inference.engine import Engine
 from pipeline.inference.prediction import Prediction, error_json, score_text
 from pipeline.inference.reference import pool
-from pipeline.inference.seen import SENTENCES, SeenSlices
+from pipeline.inference.seen import WORST_FIRST, SeenSlices
 from pipeline.inference.wording import has_answer, score_kind, shown_labels
 from pipeline.jobs import Progress, no_progress
 from pipeline.notice import NOTICE, SYNTHETIC
@@ -64,8 +64,7 @@ def predict_slice(
     probabilities = _by_class(engine, members.mean(axis=0))
     distance = _distance(engine, outputs.features[0])
     clock.append(time.perf_counter())
-    synthetic = engine.synthetic or any(other.synthetic for other in averaging.others)
-    foreign = unlike_drawn(image) if synthetic else ""
+    foreign = unlike_drawn(image) if averaging.is_synthetic(engine) else ""
     answer = decide(
         engine,
         refusals=gate.reasons,
@@ -107,7 +106,7 @@ def _seen(image: SliceImage, patient_id: str | None, seen: SeenSlices | None, av
         "unknown" if each is None else each.find(image, patient_id=patient_id)
         for each in (seen, *averaging.seen)
     ]
-    return min(found, key=list(SENTENCES).index)
+    return min(found, key=WORST_FIRST.index)
 
 
 def _prepare(engine: Engine, image: SliceImage) -> Preprocessed:

@@ -84,7 +84,7 @@ class Prediction:
     @property
     def synthetic(self) -> bool:
         """Whether it, or one of the networks it is averaged with, learnt from synthetic slices."""
-        return self.engine.synthetic or any(other.synthetic for other in self.averaging.others)
+        return self.averaging.is_synthetic(self.engine)
 
     @property
     def is_unlike(self) -> bool:

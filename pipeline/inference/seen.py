@@ -19,6 +19,7 @@ FILE = "seen.parquet"
 # What the model was made with: it learnt from train, its epochs and settings were chosen by val, its
 # operating point by calibration. Slices of the test part it never met.
 USED = ("train", "val", "calibration")
+WORST_FIRST = ("train", "near-duplicate", "val", "same-patient", "calibration", "unknown", "test", "no")
 SENTENCES = {
     "train": "The model learnt from this very slice: its answer is memory.",
     "val": "This slice chose the model's best epoch: its answer is flattered.",

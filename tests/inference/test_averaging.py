@@ -11,7 +11,7 @@ from pipeline.inference.averaging import Averaging, AveragingError, in_order, ma
 from pipeline.inference.calibrated import Basis, Calibration, OperatingPoint
 from pipeline.inference.engine import Engine
 from pipeline.inference.predict import predict_inputs, predict_slice
-from pipeline.inference.seen import SeenSlices
+from pipeline.inference.seen import SENTENCES, WORST_FIRST, SeenSlices
 from pipeline.inference.wording import score_notes
 from tests import families
 from tests.inference.conftest import write_png
@@ -72,6 +72,12 @@ def test_an_average_is_a_score_and_says_the_worst_of_its_networks(run, chest):
     assert found.synthetic and not plain.synthetic
     told = " ".join(score_notes(replace(found, label="positive", little_lung=False, status="ok")))
     assert "uncalibrated" in told and "learnt from synthetic slices" in told
+
+
+def test_the_worst_of_what_networks_know_counts():
+    assert set(WORST_FIRST) == set(SENTENCES)
+    assert WORST_FIRST.index("near-duplicate") < WORST_FIRST.index("test")
+    assert WORST_FIRST.index("unknown") < WORST_FIRST.index("no"), "one that does not say may have learnt it"
 
 
 def test_columns_follow_the_wanted_order(run):
