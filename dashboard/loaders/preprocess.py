@@ -291,6 +291,11 @@ def sample_image(dataset: str, slice_id: str) -> SliceImage | None:
     return _sample_image(*_place(dataset, slice_id))
 
 
+def sample_stamp(dataset: str, ids: list[str]) -> int:
+    """Return a mark that changes with the files of a sample and their known masks."""
+    return hash(tuple((_place(dataset, each), mask_stamp(dataset, each)) for each in ids))
+
+
 def sweep_slices(dataset: str, ids: list[str]) -> list[SweepSlice]:
     """Return the slices of a sample for a sweep, with their known lesions."""
     from pipeline.inference.sensitivity import SweepSlice

@@ -14,10 +14,10 @@ import numpy as np
 import streamlit as st
 
 from dashboard.prediction.source import Asked
-from pipeline.explanation.checks import Check, MapInQuestion
+from pipeline.explanation.checks import Check, MapInQuestion, randomized_unmade
 from pipeline.explanation.probe import Probe
 from pipeline.explanation.report_card import ReportCard
-from pipeline.explanation.task import BackgroundTask
+from pipeline.explanation.task import BackgroundTask, TaskCancelledError
 from pipeline.inference.prediction import Prediction
 from pipeline.progress import Progress, section
 from pipeline.runs import RunInfo
@@ -35,7 +35,7 @@ class Evidence:
         prediction: the slice and its answer.
         occluded: logits without each patch, and of the whole slice.
         probe: what report cards need.
-        randomized: the model's own check.
+        randomized: the model's own check; what says so, where it could not be made.
         cards: by what names a map.
         task: what is on its way, None where nothing is.
     """
@@ -107,7 +107,13 @@ class Evidence:
     def _check_model(self, progress: Progress) -> None:
         from pipeline.inference.randomized import map_check
 
-        self.randomized = map_check(self.prediction.engine, progress=progress).check
+        try:
+            self.randomized = map_check(self.prediction.engine, progress=progress).check
+        except TaskCancelledError:
+            raise
+        except Exception:
+            self.randomized = randomized_unmade()  # it would fail again at each drawing of the page
+            raise
 
 
 def _rest(progress: Progress) -> None:

@@ -41,7 +41,7 @@ NAMES = {
     "lungs__repair": ("Pleura repair", "depth of a dent"), "lungs__keep": ("Largest parts kept", ""),
     "margin": ("Margin around the lungs", "pixels"),
 }  # fmt: skip
-_Key = tuple[str, tuple[str, ...], str, str, str]
+_Key = tuple[str, tuple[str, ...], str, str, str, int]
 
 
 def draw_sensitivity(dataset: str, rows: pd.DataFrame, recipe: Recipe) -> None:
@@ -65,7 +65,7 @@ def draw_sensitivity(dataset: str, rows: pd.DataFrame, recipe: Recipe) -> None:
             "Parameter", paths, key="prep.sweep", format_func=lambda each: NAMES[each][0], width=220,
             index=paths.index("lungs__closing_radius"), persist_state="session",
         )  # fmt: skip
-        key = (dataset, tuple(ids), recipe.hash, path, run_id)
+        key = (dataset, tuple(ids), recipe.hash, path, run_id, load.sample_stamp(dataset, ids))
         sweeps: dict[_Key, BackgroundSweep] = st.session_state.setdefault(_SWEEPS, {})
         st.button(
             "Sweep", key="prep-run-sweep", icon=":material/play_arrow:", type="primary",
@@ -79,7 +79,7 @@ def _begin(key: _Key, recipe: Recipe, run: RunInfo | None) -> None:
     sweeps: dict[_Key, BackgroundSweep] = st.session_state[_SWEEPS]
     for other in [each for each, running in sweeps.items() if not running.ended]:
         sweeps.pop(other).cancel()
-    dataset, ids, _, path, _ = key
+    dataset, ids, _, path, _, _ = key
     sample = load.sweep_slices(dataset, list(ids))
 
     def work(progress: Progress) -> list[SweepPoint]:

@@ -16,8 +16,8 @@ def load_openvino() -> ModuleType:
     Its converter reports usage unless a file in the user's home says otherwise. Where the telemetry package
     cannot be imported it uses a stub: so it cannot be.
 
-    The first array that its bindings (2026.4) come upon initialises a static of C++; where two threads do so at
-    one instant, one holds that static's guard and waits for Python's lock, the other the reverse, and the
+    The first array that its bindings (2026.4) come upon initialises a static of C++. Where two threads do so
+    at one instant, one holds that static's guard and waits for Python's lock, the other the reverse, and the
     process stands still for ever. So the first array is handed over here, by one thread.
     """
     with _LOADING:

@@ -15,6 +15,7 @@ from pipeline.errors import HilumError
 from pipeline.explanation.checks import Check, randomized_check
 from pipeline.explanation.methods import OCCLUSION
 from pipeline.explanation.report_card import VERDICTS, ReportCard, judged
+from pipeline.explanation.task import BackgroundTask
 from pipeline.inference import randomized
 from pipeline.workspace import Workspace
 from tests import families
@@ -122,6 +123,21 @@ def test_a_last_check_that_cannot_be_made_is_named_in_the_verdict(
     assert "The network could not be read." in app.error[0].value
     assert "passed 5 of 6 checks" in said and "One check could not be made" in said
     assert "still being checked" not in said and "passed all" not in said
+
+
+def test_a_last_check_that_failed_is_not_tried_again(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise HilumError("The network could not be read.")
+
+    monkeypatch.setattr(randomized, "map_check", fails)
+    only_the_model_is_unchecked(page, monkeypatch, BackgroundTask)
+    (found,) = evidences(page)
+    task: Any = found.task
+    with pytest.raises(HilumError, match="could not be read"):
+        task.result(60)
+    said = words(calm(page.run()))
+    assert "passed 5 of 6 checks" in said and "One check could not be made" in said
+    assert found.task is task and not page.error
 
 
 def test_another_slice_gives_it_up(page: AppTest) -> None:

@@ -367,7 +367,7 @@ def test_a_folder_of_masks_is_named_on_the_page(page: AppTest, tmp_path: Path) -
     assert "Mean Dice" in words(page) and "n = 1 slices" in words(page)
 
 
-def test_a_sweep_runs_beside_the_page_and_is_drawn(page: AppTest) -> None:
+def test_a_sweep_runs_beside_the_page_and_is_drawn(page: AppTest, chests: Workspace, tmp_path: Path) -> None:
     show(page, "Sensitivity")
     assert "Does the result hang on this value?" in words(page)
     page.button(key="prep-run-sweep").click().run()
@@ -377,6 +377,11 @@ def test_a_sweep_runs_beside_the_page_and_is_drawn(page: AppTest) -> None:
         time.sleep(0.2)
         page.run()
     assert page.button(key="prep-run-sweep").disabled
+    for path in (tmp_path / "chests").rglob("*.png"):
+        cv2.imwrite(str(path), np.full((256, 256), 90, np.uint8))
+    build_index(chests, tmp_path / "chests", name="chests")
+    page.run()
+    assert not page.button(key="prep-run-sweep").disabled, "of these slices, not of those that were there"
 
 
 def test_a_sweep_offers_what_acts_on_these_slices(page: AppTest) -> None:
