@@ -19,7 +19,7 @@ from pipeline.explanation.task import BackgroundTask
 from pipeline.inference import randomized
 from pipeline.workspace import Workspace
 from tests import families
-from tests.dashboard import test_predict_page as base
+from tests.dashboard import predicting as base
 
 home, page, shown, saved, _idle = base.home, base.page, base.shown, base.saved, base._idle
 calm, words = base.calm, base.words

@@ -22,8 +22,8 @@ from pipeline.inference.case import UNVALIDATED
 from pipeline.jobs import JobStore
 from pipeline.workspace import Workspace
 from tests import families
-from tests.dashboard import test_predict_page as base
-from tests.dashboard.test_predict_page import calm, open_page, take, words
+from tests.dashboard import predicting as base
+from tests.dashboard.predicting import calm, open_page, take, words
 from tests.inference.conftest import make_series_home, patient
 
 saved = base.saved
