@@ -22,11 +22,11 @@ GROUPINGS = {
     "none": "slice by slice (flatters)",
 }
 HINTS = {
-    "patient": "All slices of a patient, and all near-copies, are in one part.",
+    "patient": "All slices of one patient id, and all near-copies, are in one part.",
     "cluster": "Near-copies are in one part, and patients where they are known.",
     "none": "Slices of one patient are on both sides: to see how much that flatters a model.",
 }
-COLUMN_HINT = "All slices of one {} are in one part, and so are their patients and near-copies."
+COLUMN_HINT = "All slices of one {} are in one part, and so are those of one patient id, and near-copies."
 FROM_EVERYWHERE = "a share of everything"
 MOST_VALUES = 40
 

@@ -122,7 +122,7 @@ def split(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Divide a data set into train, val, calibration and test; no patient in two of them."""
+    """Divide a data set into train, val, calibration and test; by patient, no patient id in two of them."""
     from pipeline.data.splits import make_split
 
     made = make_split(

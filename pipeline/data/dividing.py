@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data.allocation import allocate_groups
-from pipeline.data.grouping import group_slices, hold_out
+from pipeline.data.grouping import COLUMN, group_slices, hold_out
 from pipeline.data.labels import order_labels
 from pipeline.errors import HilumError
 
@@ -58,7 +58,23 @@ def divide(
     table.loc[~tested, "part"] = part_of[group_of]
     table.loc[~tested, "fold"] = fold_of[group_of]
     table = table[["slice_id", "group", "part", "fold", "label", "patient_id"]].reset_index(drop=True)
-    return table.astype({"part": "str", "fold": "int64"}), notes + further + _absences(table, parts)
+    notes += [*_unknown_patients(index, group_by), *further, *_absences(table, parts)]
+    return table.astype({"part": "str", "fold": "int64"}), notes
+
+
+def _unknown_patients(index: pd.DataFrame, group_by: str) -> list[str]:
+    """Say how many slices have no patient id, and what that means for the parts."""
+    unknown = index[index["patient_id"].isna()]
+    if group_by == "none" or unknown.empty:
+        return []
+    ways = [f"by {group_by.removeprefix(COLUMN)}"] if group_by.startswith(COLUMN) else []
+    if unknown[["study_uid", "series_uid"]].notna().any(axis=None):
+        ways.append("by study or series")
+    joined = " and ".join([*ways, "as near-copies"])
+    many = f"{len(unknown):,} of {len(index):,} slices have no patient id: they are"
+    if len(unknown) == len(index):
+        many = "No slice has a patient id: slices are"
+    return [f"{many} kept together only {joined}, so one patient may lie in several parts."]
 
 
 def _parts_for(counts: pd.DataFrame, group_by: str) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Splits: train, val, calibration and test, with no patient and no near-copy in two of them.
+"""Splits: train, val, calibration and test, with no known patient and no near-copy in two of them.
 
 A split is frozen: `splits/NAME.json` (who, how, hash) and `splits/NAME.parquet` (slice -> group, part, fold).
 """

@@ -287,6 +287,17 @@ def test_without_patient_ids_a_split_by_patient_is_not_offered(own: Workspace, t
     assert not any("by patient" == option for option in radio.options)
 
 
+def test_a_split_by_patient_says_of_how_many_slices_the_patient_is_unknown(
+    own: Workspace, tmp_path: Path
+) -> None:
+    folder = write_slices(tmp_path / "some")
+    table = pd.read_csv(folder / "labels.csv")
+    table.loc[6:, "patient_id"] = None
+    table.to_csv(folder / "labels.csv", index=False)
+    build_index(own, folder, name="some")
+    assert "18 of 24 slices have no patient id" in html_of(page("Split"))
+
+
 def test_a_source_is_held_out_on_the_page_and_its_split_says_so(own: Workspace, tmp_path: Path) -> None:
     build_index(own, write_slices(tmp_path / "two", sources=True), name="two")
     app = page("Split")

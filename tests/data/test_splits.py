@@ -127,6 +127,32 @@ def test_clusters_join_patients_and_studies_join_the_unknown():
     assert list(join_groups(index, clusters)) == ["P1+1", "P1+1", "P3", "C3", "C3", "C5"]
 
 
+@pytest.mark.parametrize("group_by", ["patient", "cluster"])
+def test_slices_without_a_patient_id_are_counted_in_a_note(group_by):
+    index, clusters = made_up(30, 1)
+    assert not any("patient id" in note for note in divide_notes(index, clusters, group_by))
+    index.loc[60:, "patient_id"] = None
+    (note,) = [one for one in divide_notes(index, clusters, group_by) if "patient id" in one]
+    assert note == (
+        f"{len(index) - 60:,} of {len(index):,} slices have no patient id: they are kept together only as "
+        "near-copies, so one patient may lie in several parts."
+    )
+    index.loc[60:, "study_uid"] = "S1"
+    assert any(
+        "only by study or series and as near" in one for one in divide_notes(index, clusters, group_by)
+    )
+
+
+def test_where_no_id_is_known_a_split_by_copies_says_so():
+    index, clusters = made_up(30, 1, known=0)
+    assert "No slice has a patient id" in divide_notes(index, clusters, "cluster")[0]
+    assert not any("patient id" in note for note in divide_notes(index, clusters, "none"))
+
+
+def divide_notes(index, clusters, group_by):
+    return divide(index, clusters, group_by=group_by, folds=None, seed=0)[1]
+
+
 def test_slice_wise_says_what_it_does():
     index, clusters = made_up(30, 1)
     table, notes = divide(index, clusters, group_by="none", folds=None, seed=0)
