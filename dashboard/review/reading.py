@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,13 +17,14 @@ from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Panel, viewer
 from pipeline.errors import user_errors
 from pipeline.inference.prediction import score_text
 from pipeline.inference.wording import has_answer, shown_labels
-from pipeline.review.store import AlreadyReadError, Opinion
+from pipeline.review.store import CANNOT_JUDGE, AlreadyReadError, Opinion
 
 if TYPE_CHECKING:
     from pipeline.inference.prediction import Prediction
 
 HEATMAP_METHOD = "closed-form CAM"
 HEIGHT = 560
+NOT_SHOWN = "The slice could not be shown to the reader."
 
 
 def draw_reading(worklist: Worklist) -> None:
@@ -44,29 +45,37 @@ def draw_reading(worklist: Worklist) -> None:
 def _draw_blind(worklist: Worklist, slice_id: str) -> None:
     picture, side = st.columns([7, 3], gap="medium")
     with picture:
-        _show_slice(worklist, slice_id)
+        seen = _show_slice(worklist, slice_id)
     with side, widgets.panel(key="review-side"):
         _progress(worklist)
         widgets.heading("What do you see?", "the model is hidden")
-        pressed = _label_buttons(worklist, key="blind")
+        _say_unseen(seen)
+        pressed = _label_buttons(worklist, key="blind", seen=seen)
         _clock_line()
         _back_button(worklist)
     if pressed is not None:
-        try:
-            read.store().record_first_read(
-                reader=worklist.reader,
-                dataset=str(worklist.run.params.get("dataset")),
-                slice_id=slice_id,
-                run=worklist.run.id,
-                label=pressed,
-                seconds=session.elapsed(),
-                shown_at=session.shown_at(),
-                worklist=worklist.name,
-            )
-        except AlreadyReadError as error:
-            st.toast(str(error))
-        st.rerun()
-    _warm_up(worklist, slice_id)
+        _record_first(worklist, slice_id, pressed, seen=seen)
+    if seen:
+        _warm_up(worklist, slice_id)
+
+
+def _record_first(worklist: Worklist, slice_id: str, label: str, *, seen: bool) -> None:
+    reading: dict[str, Any] = {
+        "reader": worklist.reader,
+        "dataset": str(worklist.run.params.get("dataset")),
+        "slice_id": slice_id,
+        "run": worklist.run.id,
+        "shown_at": session.shown_at(),
+        "worklist": worklist.name,
+    }
+    try:
+        if seen:
+            read.store().record_first_read(**reading, label=label, seconds=session.elapsed())
+        else:
+            read.store().record_not_judged(**reading, reason=NOT_SHOWN)
+    except AlreadyReadError as error:
+        st.toast(str(error))
+    st.rerun()
 
 
 def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> None:
@@ -75,7 +84,7 @@ def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> No
     prediction, shown = _revealed(worklist, slice_id, reading_id)
     picture, side = st.columns([7, 3], gap="medium")
     with picture:
-        _show_slice(worklist, slice_id, prediction if shown.status == "ok" else None)
+        seen = _show_slice(worklist, slice_id, prediction if shown.status == "ok" else None)
     with side, widgets.panel(key="review-side"):
         _progress(worklist)
         labels = worklist.run.class_names
@@ -87,8 +96,9 @@ def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> No
             "Note", value=str(row["note"] or "") if correcting else "", key=f"review.note.{reading_id}",
             height=80, max_chars=2000, placeholder="optional",
         )  # fmt: skip
+        _say_unseen(seen)
         pressed = _label_buttons(
-            worklist, key="final", chosen=str(row["final_label"] if correcting else first)
+            worklist, key="final", chosen=str(row["final_label"] if correcting else first), seen=seen
         )
         _clock_line()
         if correcting:
@@ -131,11 +141,13 @@ def _revealed(worklist: Worklist, slice_id: str, reading_id: str) -> tuple[Predi
     return prediction, read.store().reveal(reading_id, opinion)
 
 
-def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None = None) -> None:
-    """Show the slice; with a prediction, its heatmap beside it. Nothing names the file or its class."""
-    with widgets.guarded(
-        "The slice could not be shown; give the label from what you know, or choose another."
-    ):
+def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None = None) -> bool:
+    """Show the slice; with a prediction, its heatmap beside it. Nothing names the file or its class.
+
+    Returns whether there is a picture to judge.
+    """
+    shown = False
+    with widgets.guarded("The slice could not be shown."):
         found = pictures.slice_image(str(worklist.run.params.get("dataset")), slice_id)
         base: Layer = HuLayer(found.image) if found.intensity == "hu" else GreyLayer(found.image)
         placed = pictures.placement(found)
@@ -151,6 +163,17 @@ def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None
             title = f"What speaks for {prediction.label}"
             panels.append(Panel([base, heat], title=title, **placed))
         viewer(panels, key="review.viewer", subject=slice_id, height=HEIGHT, digits=False)
+        shown = True
+    return shown
+
+
+def _say_unseen(seen: bool) -> None:
+    if not seen:
+        widgets.callout(
+            "There is no picture to judge. Say so and go on; this reading will count in no figure.",
+            tone="warn",
+            title="The slice cannot be shown",
+        )
 
 
 def _show_opinion(shown: Opinion, labels: list[str]) -> None:
@@ -179,8 +202,11 @@ def _bars(scores: Mapping[str, float], labels: list[str]) -> str:
     )
 
 
-def _label_buttons(worklist: Worklist, *, key: str, chosen: str = "") -> str | None:
-    """Draw one big button a class, with the keys 1, 2, 3...; return the label that was pressed."""
+def _label_buttons(worklist: Worklist, *, key: str, seen: bool, chosen: str = "") -> str | None:
+    """Draw one big button a class, with the keys 1, 2, 3..., and 0 for a slice that cannot be judged.
+
+    Returns what was pressed. Of a slice that is not `seen` no class can be given.
+    """
     pressed = None
     for number, label in enumerate(worklist.run.class_names, 1):
         if st.button(
@@ -189,8 +215,15 @@ def _label_buttons(worklist: Worklist, *, key: str, chosen: str = "") -> str | N
             type="primary" if label == chosen else "secondary",
             shortcut=str(number) if number <= 9 else None,
             width="stretch",
+            disabled=not seen,
         ):
             pressed = label
+    chosen_so = not seen or chosen == CANNOT_JUDGE
+    if st.button(
+        "Cannot judge", key=f"review.{key}.0", type="primary" if chosen_so else "secondary", shortcut="0",
+        width="stretch", help="Goes on record in place of a label and counts in no figure.",
+    ):  # fmt: skip
+        pressed = CANNOT_JUDGE
     return pressed
 
 

@@ -112,7 +112,7 @@ def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:
     of_all = f"of {found.n:,} readings"
     widgets.tiles(
         [
-            widgets.Tile("Readings", f"{found.n:,}", "with both labels and a reference"),
+            widgets.Tile("Readings", f"{found.n:,}", "with both labels, an opinion and a reference"),
             widgets.Tile("Unchanged", f"{found.unchanged:,}", of_all),
             widgets.Tile("Wrong, then right", f"{found.helped:,}", "after the model's opinion"),
             widgets.Tile("Right, then wrong", f"{found.harmed:,}", "after the model's opinion"),
@@ -121,3 +121,9 @@ def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:
             ),
         ]
     )
+    left_out = [
+        f"{found.without_opinion:,} in which the model gave no opinion" if found.without_opinion else "",
+        f"{found.not_judged:,} that the reader could not judge" if found.not_judged else "",
+    ]
+    if any(left_out):
+        st.caption(f"Left out: {' and '.join(filter(None, left_out))}.")

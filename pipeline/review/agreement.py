@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.evaluation.estimates import Estimate, unknown
 from pipeline.evaluation.intervals import draw_resamples, estimate, wilson
 from pipeline.evaluation.metrics import one_hot_confusion
+from pipeline.review.store import CANNOT_JUDGE
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Influence:
     """What the model's opinion did to the readers' labels, by the reference standard.
 
     Attributes:
-        n: readings with a blind, a final and a reference label, not corrected after the opinion was shown.
+        n: readings with a blind, a final and a reference label and the model's opinion, the first label not
+            corrected after the opinion was shown.
         helped: wrong before and right after; harmed the other way round.
         followed_wrong: changed to the model's label, which was wrong.
+        without_opinion: readings left out only because the model gave no opinion.
+        not_judged: readings left out because the reader said, first or last, that they cannot judge.
     """
 
     n: int
@@ -43,6 +47,8 @@ class Influence:
     harmed: int
     changed_otherwise: int
     followed_wrong: int
+    without_opinion: int
+    not_judged: int
 
 
 def cohen_kappa(confusion: np.ndarray) -> np.ndarray:
@@ -109,29 +115,27 @@ def agreements(
         groups: the unit that is resampled, by slice id.
         seed: of the resamples.
 
-    Readings whose first label was corrected after the model had spoken do not count as blind.
+    Readings whose first label was corrected after the model had spoken do not count as blind. Where a reader
+    could not judge there is no label to compare.
     """
     found = []
     for reader, rows in readings.groupby("reader", sort=True):
         rows = rows.set_index("slice_id")
         unit = _units(rows.index, groups)
-        blind = rows["blind_label"].where(rows["blind_corrected_to"].isna())
+        blind, final = _blind_labels(rows), _judged(rows["final_label"])
         pairs = {
             ("first label", "reference"): (blind, _looked_up(rows.index, reference)),
-            ("final label", "reference"): (rows["final_label"], _looked_up(rows.index, reference)),
+            ("final label", "reference"): (final, _looked_up(rows.index, reference)),
             ("first label", "model"): (blind, rows["model_label"]),
-            ("final label", "model"): (rows["final_label"], rows["model_label"]),
-            ("first label", "final label"): (blind, rows["final_label"]),
+            ("final label", "model"): (final, rows["model_label"]),
+            ("first label", "final label"): (blind, final),
         }
         for (one, other), (first, second) in pairs.items():
             named = (f"{reader}, {one}", f"{reader}, {other}" if other == "final label" else other)
             found.append(agree(first, second, unit, names=named, seed=seed))
     for one, other in combinations(sorted(readings["reader"].unique()), 2):
         sides = [
-            rows.set_index("slice_id")["blind_label"].where(
-                rows.set_index("slice_id")["blind_corrected_to"].isna()
-            )
-            for rows in (readings[readings["reader"] == name] for name in (one, other))
+            _blind_labels(readings[readings["reader"] == name].set_index("slice_id")) for name in (one, other)
         ]
         first, second = sides[0].align(sides[1], join="inner")
         named = (f"{one}, first label", f"{other}, first label")
@@ -140,9 +144,14 @@ def agreements(
 
 
 def influence(readings: pd.DataFrame, reference: Mapping[str, str]) -> Influence:
-    """Count what changed between the first and the final labels, by the reference standard."""
+    """Count what changed between the first and the final labels, by the reference standard.
+
+    Only readings in which the model's opinion was shown count: no other label comes after it.
+    """
     truth = readings["slice_id"].map(dict(reference))
-    usable = readings["final_label"].notna() & truth.notna() & readings["blind_corrected_to"].isna()
+    labelled = _blind_labels(readings).notna() & _judged(readings["final_label"]).notna() & truth.notna()
+    answered = (readings["model_status"] == "ok") & readings["model_label"].notna()
+    usable = labelled & answered
     rows, truth = readings[usable], truth[usable]
     before, after = rows["blind_label"] == truth, rows["final_label"] == truth
     same = rows["blind_label"] == rows["final_label"]
@@ -154,7 +163,19 @@ def influence(readings: pd.DataFrame, reference: Mapping[str, str]) -> Influence
         harmed=int((before & ~after).sum()),
         changed_otherwise=int((~same & ~before & ~after).sum()),
         followed_wrong=int(followed.sum()),
+        without_opinion=int((labelled & ~answered).sum()),
+        not_judged=int((readings[["blind_label", "final_label"]] == CANNOT_JUDGE).any(axis=1).sum()),
     )
+
+
+def _judged(labels: pd.Series) -> pd.Series:
+    """Return the labels, None where the reader could not judge."""
+    return labels.where(labels != CANNOT_JUDGE, None)
+
+
+def _blind_labels(rows: pd.DataFrame) -> pd.Series:
+    """Return the labels that were given blind, None where there is none."""
+    return _judged(rows["blind_label"]).where(rows["blind_corrected_to"].isna(), None)
 
 
 def _looked_up(slice_ids: pd.Index, values: Mapping[str, Any]) -> pd.Series:

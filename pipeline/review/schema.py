@@ -33,6 +33,7 @@ first_reads = Table(
     Column("slice_id", String(64), nullable=False),
     Column("run", String(64), nullable=False),
     Column("worklist", String(64), nullable=False),
+    # A class, or "cannot judge".
     Column("label", String(120), nullable=False),
     Column("seconds", Float, CheckConstraint("seconds >= 0"), nullable=False),
     Column("shown_at", String(32), nullable=False),
@@ -66,7 +67,7 @@ final_reads = Table(
     Column("label", String(120), nullable=False),
     Column("note", Text, nullable=False),
     Column("seconds", Float, CheckConstraint("seconds >= 0"), nullable=False),
-    # Null where the model gave no opinion.
+    # Null where the model gave no opinion, or the reader could not judge.
     Column("agreed", Boolean),
     Column("overrode", Boolean),
     Column("recorded_at", String(32), nullable=False),

@@ -30,6 +30,8 @@ from pipeline.workspace import Workspace
 
 APP_VERSION = "0.1.0"
 MAX_NOTE = 4000
+CANNOT_JUDGE = "cannot judge"
+"""In place of a label: the reader said that the slice cannot be judged. It counts in no statistic."""
 
 
 class AlreadyReadError(HilumError):
@@ -145,6 +147,38 @@ class ReviewStore:
             audit.record(connection, "opinion", row)
         return opinion
 
+    def record_not_judged(
+        self,
+        *,
+        reader: str,
+        dataset: str,
+        slice_id: str,
+        run: str,
+        reason: str,
+        shown_at: datetime,
+        worklist: str = "",
+    ) -> str:
+        """Record at once that a slice which could not be shown was not judged; return the reading's id.
+
+        Nobody saw the slice, so the model is not asked: its opinion is on record as missing, with `reason`.
+
+        Raises:
+            AlreadyReadError: this reader has read this slice with this model.
+        """
+        first = self.record_first_read(
+            reader=reader,
+            dataset=dataset,
+            slice_id=slice_id,
+            run=run,
+            label=CANNOT_JUDGE,
+            seconds=0.0,
+            shown_at=shown_at,
+            worklist=worklist,
+        )
+        self.reveal(first, Opinion("error", None, reason=reason))
+        self.record_final(first, label=CANNOT_JUDGE, seconds=0.0)
+        return first
+
     def shown_opinion(self, first_read: str) -> Opinion | None:
         """Return the model's opinion as it was shown in this reading, None while it is hidden."""
         with reading(self._engine) as connection:
@@ -219,7 +253,7 @@ class ReviewStore:
             shown = _one(connection, opinions, first_read)
         if shown is None:
             raise ReadingOrderError("The model's opinion was not shown yet: the final label comes after it.")
-        answered = shown["label"] is not None and shown["status"] == "ok"
+        answered = shown["label"] is not None and shown["status"] == "ok" and label != CANNOT_JUDGE
         row = {
             "id": _new_id(),
             "first_read": first_read,

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.loaders import pictures
 from dashboard.loaders import review as loader
 from pipeline.data.index import build_index, load_index
+from pipeline.data.slice_image import SliceError
 from pipeline.review.database import reviews_url
 from pipeline.review.readings import load_readings
 from pipeline.review.store import Opinion, ReviewStore
@@ -179,6 +181,34 @@ def test_without_a_model_the_reading_goes_on_and_says_so(fresh: ReviewStore) -> 
     press(app, "negative")
     row = load_readings(fresh).iloc[0]
     assert (row["model_status"], row["agreed"], row["final_label"]) == ("error", None, "negative")
+
+
+def test_a_slice_that_cannot_be_shown_gets_no_label(
+    fresh: ReviewStore, sure_model: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(dataset: str, slice_id: str) -> None:
+        raise SliceError("There is no such file.")
+
+    monkeypatch.setattr(pictures, "slice_image", gone)
+    app = begin()
+    assert "The slice cannot be shown" in text_of(app)
+    assert [button.disabled for button in app.button if button.label in CLASSES] == [True, True]
+    press(app, "Cannot judge")
+    assert "What do you see?" in text_of(app), "the next slice, without asking the model"
+    row = load_readings(fresh).iloc[0]
+    assert (row["blind_label"], row["model_status"]) == ("cannot judge", "error")
+    app.session_state["review.peek"] = row["run"]
+    app.session_state["review.tab"] = "Agreement"
+    app.run()
+    assert "1 that the reader could not judge" in app.caption[0].value
+
+
+def test_a_reader_may_say_that_a_slice_cannot_be_judged(fresh: ReviewStore, sure_model: None) -> None:
+    app = press(begin(), "Cannot judge")
+    assert "The model says" in text_of(app)
+    press(app, "positive")
+    row = load_readings(fresh).iloc[0]
+    assert (row["blind_label"], row["final_label"]) == ("cannot judge", "positive")
 
 
 def test_agreement_waits_for_the_list_unless_asked(fresh: ReviewStore, sure_model: None) -> None:

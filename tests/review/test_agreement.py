@@ -52,6 +52,7 @@ def _readings():
             "slice_id": [f"s{n}" for n in range(6)],
             "blind_label": ["positive", "negative", "negative", "negative", "negative", "positive"],
             "blind_corrected_to": [None, None, None, None, None, "negative"],
+            "model_status": "ok",
             "model_label": "positive",
             "final_label": ["positive", "positive", "negative", "positive", "negative", "negative"],
         }
@@ -65,6 +66,23 @@ def test_what_the_opinion_did():
     found = influence(_readings(), REFERENCE)
     assert (found.n, found.unchanged, found.helped, found.harmed) == (5, 3, 1, 1)
     assert (found.followed_wrong, found.changed_otherwise) == (1, 0)
+
+
+def test_readings_without_an_opinion_say_nothing_of_its_influence():
+    readings = _readings()
+    readings.loc[0, ["model_status", "model_label"]] = ["error", None]
+    readings.loc[1, ["model_status", "model_label"]] = ["rejected", None]
+    found = influence(readings, REFERENCE)
+    assert (found.n, found.helped, found.without_opinion) == (3, 0, 2)
+
+
+def test_what_could_not_be_judged_counts_nowhere():
+    readings = _readings()
+    readings.loc[1, "blind_label"] = readings.loc[2, "final_label"] = "cannot judge"
+    found = influence(readings, REFERENCE)
+    assert (found.n, found.helped, found.not_judged) == (3, 0, 2)
+    named = {(a.first, a.second): a.n for a in agreements(readings, REFERENCE, {})}
+    assert (named["A, first label", "reference"], named["A, final label", "reference"]) == (4, 5)
 
 
 def test_a_first_label_corrected_after_the_opinion_is_not_blind():

@@ -19,6 +19,7 @@ from pipeline.review.migrations import MIGRATIONS, Migration, ReviewFormatError,
 from pipeline.review.readings import load_readings
 from pipeline.review.schema import METADATA
 from pipeline.review.store import (
+    CANNOT_JUDGE,
     AlreadyReadError,
     Opinion,
     ReadingInvalidError,
@@ -97,6 +98,22 @@ def test_a_model_without_an_answer_is_neither_agreed_with_nor_overridden(store):
     store.record_final(read, label="positive", seconds=1)
     row = load_readings(store).iloc[0]
     assert row["agreed"] is None and row["overrode"] is None
+
+
+def test_a_slice_that_was_not_seen_is_recorded_as_not_judged(store):
+    store.record_not_judged(
+        reader="A. Reader", dataset="wards", slice_id="s1", run="r1", reason="No file.", shown_at=SHOWN
+    )
+    row = load_readings(store).iloc[0]
+    assert (row["blind_label"], row["final_label"]) == (CANNOT_JUDGE, CANNOT_JUDGE)
+    assert (row["model_status"], row["model_label"], row["agreed"]) == ("error", None, None)
+    assert store.verify_chain().intact
+
+
+def test_who_cannot_judge_neither_agrees_with_the_model_nor_overrides_it(store):
+    whole(store, final=CANNOT_JUDGE)
+    row = load_readings(store).iloc[0]
+    assert (row["agreed"], row["overrode"], row["changed"]) == (None, None, True)
 
 
 def test_the_same_slice_is_read_once_by_a_reader_and_a_model(store):
