@@ -11,6 +11,7 @@ from dashboard import widgets
 from dashboard.evaluation.figures import figures_table
 from dashboard.loaders import pictures
 from dashboard.loaders import review as read
+from dashboard.review.guard import draw_guard
 from dashboard.review.session import Worklist
 from pipeline.evaluation.estimates import Estimate
 from pipeline.review.agreement import agreements, influence
@@ -33,16 +34,7 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
     if not len(readings):
         widgets.callout("Nobody has read a slice with this model yet.")
         return
-    peeked = st.session_state.get("review.peek") == run.id
-    if worklist is not None and worklist.done < len(worklist.slices) and not peeked:
-        widgets.callout(
-            f"You have read {worklist.done} of {len(worklist.slices)} slices. Looking at agreement now can "
-            "sway how you read the rest.",
-            tone="warn",
-        )
-        if st.button("Show it anyway", key="review.peek-button"):
-            st.session_state["review.peek"] = run.id
-            st.rerun()
+    if not draw_guard(run, worklist, of="agreement", key="agreement"):
         return
     dataset = str(run.params.get("dataset"))
     reference = read.reference(dataset)
@@ -63,8 +55,8 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
         figures_table(["", "Equal", "Kappa", "Slices", unit.capitalize()], rows)
 
 
-def draw_readings(run: RunInfo) -> None:
-    """Draw the readings, the state of their audit, and the exports."""
+def draw_readings(run: RunInfo, worklist: Worklist | None) -> None:
+    """Draw the readings, the state of their audit, and the exports; of a reader with an open list the own."""
     readings = read.readings(run)
     chain = read.store().verify_chain()
     if chain.intact:
@@ -76,6 +68,8 @@ def draw_readings(run: RunInfo) -> None:
         )
     else:
         widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
+    if len(readings) and not draw_guard(run, worklist, of="the readings of others", key="readings"):
+        readings = readings[readings["reader"] == (worklist.reader if worklist else None)]
     synthetic = read.is_synthetic(run)
     with st.container(horizontal=True):
         st.download_button(

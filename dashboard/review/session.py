@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.loaders import review as read
-from pipeline.review.worklist import build_worklist
+from pipeline.review.worklist import OpenList, build_worklist, name_worklist, open_lists
 
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
@@ -37,8 +37,8 @@ class Worklist:
 
     @property
     def name(self) -> str:
-        """What the list is called in the record: who has the seed can make it again."""
-        return f"seed {self.seed}, {len(self.slices)} slices"
+        """What the list is called in the record."""
+        return name_worklist(self.seed, len(self.slices))
 
     @property
     def done(self) -> int:
@@ -75,12 +75,13 @@ def begin(name: str, *, seed: int, size: int) -> None:
     """Remember who reads which list; kept while the user visits other pages."""
     st.session_state["review.reader"] = st.session_state["review.reader.last"] = " ".join(name.split())
     st.session_state["review.seed"], st.session_state["review.size"] = seed, size
+    st.session_state.pop("review.peek", None)
 
 
 def leave() -> None:
     """Let another reader begin."""
-    st.session_state.pop("review.reader", None)
-    st.session_state.pop("review.correcting", None)
+    for name in ("review.reader", "review.correcting", "review.peek"):
+        st.session_state.pop(name, None)
 
 
 def current_worklist(run: RunInfo) -> Worklist:
@@ -90,6 +91,11 @@ def current_worklist(run: RunInfo) -> Worklist:
     found = read.readings(run, name)
     rows = {str(row["slice_id"]): row for _, row in found.iterrows()}
     return Worklist(name, run, seed, build_worklist(read.slices(run)["slice_id"], seed=seed, size=size), rows)
+
+
+def unfinished(run: RunInfo) -> list[OpenList]:
+    """Return the lists of all readers of a run that are not read to the end."""
+    return open_lists(read.readings(run), read.slices(run)["slice_id"].tolist())
 
 
 def start_clock(slice_id: str, stage: str) -> None:

@@ -41,4 +41,4 @@ with agreement, widgets.guarded():
         draw_agreement(run, worklist)
 with records, widgets.guarded():
     if records.open:
-        draw_readings(run)
+        draw_readings(run, worklist)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -13,6 +15,43 @@ from pipeline.runs import RunInfo
 
 class WorklistEmptyError(HilumError):
     """A run whose split has no test slices."""
+
+
+@dataclass(frozen=True)
+class OpenList:
+    """A list that a reader began and did not finish: `done` of its slices have a final label."""
+
+    reader: str
+    seed: int
+    size: int
+    done: int
+
+
+def name_worklist(seed: int, size: int) -> str:
+    """Return what a list is called in the record: who has the seed can make it again."""
+    return f"seed {seed}, {size} slices"
+
+
+def open_lists(readings: pd.DataFrame, slice_ids: Sequence[str]) -> list[OpenList]:
+    """Return the lists of one run that are not read to the end, the one that was read last first.
+
+    Args:
+        readings: of the run, as `load_readings` gives them.
+        slice_ids: the run's test slices, from which its lists are built.
+    """
+    found = []
+    newest = readings.groupby(["reader", "worklist"])["first_read_at"].max().sort_values(ascending=False)
+    for reader, name in newest.index:
+        parts = re.fullmatch(r"seed (\d+), (\d+) slices", str(name))
+        if parts is None:
+            continue
+        seed, size = int(parts[1]), int(parts[2])
+        slices = build_worklist(slice_ids, seed=seed, size=size)
+        own = readings[(readings["reader"] == reader) & readings["final_label"].notna()]
+        done = int(pd.Series(slices, dtype=object).isin(own["slice_id"]).sum())
+        if done < len(slices):
+            found.append(OpenList(str(reader), seed, size, done))
+    return found
 
 
 def build_worklist(slice_ids: Iterable[str], *, seed: int = 0, size: int | None = None) -> list[str]:

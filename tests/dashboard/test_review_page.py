@@ -222,6 +222,39 @@ def test_agreement_waits_for_the_list_unless_asked(fresh: ReviewStore, sure_mode
     assert "Kappa" in text_of(app)
 
 
+def show(app: AppTest, tab: str) -> AppTest:
+    app.session_state["review.tab"] = tab
+    return app.run()
+
+
+def test_what_others_said_stays_closed_while_a_list_is_open(fresh: ReviewStore, sure_model: None) -> None:
+    press(press(begin("Dr A"), "negative"), "negative")
+    app = press(press(begin("Dr B"), "positive"), "positive")
+    show(app, "Readings")
+    assert "can sway" in text_of(app)
+    assert app.dataframe[0].value["Reader"].tolist() == ["Dr B"]
+    press(app, "Show it anyway")
+    assert "can sway" not in text_of(app)
+    assert sorted(app.dataframe[0].value["Reader"]) == ["Dr A", "Dr B"]
+
+
+@pytest.mark.parametrize("tab", ["Agreement", "Readings"])
+def test_who_has_not_said_who_reads_sees_no_answers(fresh: ReviewStore, sure_model: None, tab: str) -> None:
+    press(press(begin("Dr A"), "negative"), "negative")
+    app = show(open_page(), tab)
+    assert "can sway how you read later" in text_of(app)
+    assert not app.dataframe and "Kappa" not in text_of(app)
+    press(app, "Show it anyway")
+    assert app.dataframe or "Kappa" in text_of(app)
+
+
+def test_a_finished_list_opens_nothing_while_another_is_open(fresh: ReviewStore, sure_model: None) -> None:
+    app = press(press(begin(), "negative"), "negative")  # one of six
+    app.session_state["review.size"] = 1
+    show(app, "Agreement")
+    assert "1 of 6 slices of another list, order 0" in text_of(app)
+
+
 def test_the_opinion_on_record_is_shown_even_if_the_model_changed_since(
     fresh: ReviewStore, sure_model: None
 ) -> None:

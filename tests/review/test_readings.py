@@ -8,7 +8,14 @@ import pytest
 
 from pipeline.review.readings import COLUMNS, export_csv, export_json, load_readings
 from pipeline.review.store import ReviewStore
-from pipeline.review.worklist import WorklistEmptyError, build_worklist, reading_slices
+from pipeline.review.worklist import (
+    OpenList,
+    WorklistEmptyError,
+    build_worklist,
+    name_worklist,
+    open_lists,
+    reading_slices,
+)
 from tests.review.test_store import OPINION, first, whole
 
 
@@ -71,6 +78,17 @@ def test_a_worklist_has_an_order_of_its_own_that_anyone_can_repeat():
     assert sorted(found) == sorted(slices) and found != slices
     assert found == build_worklist(reversed(slices), seed=3) != build_worklist(slices, seed=4)
     assert build_worklist(slices, seed=3, size=10) == found[:10]
+
+
+def test_lists_that_are_not_read_to_the_end_are_found(store):
+    slices = [f"s{n}" for n in range(4)]
+    order = build_worklist(slices, seed=7)
+    whole(store, order[0], worklist=name_worklist(7, 3))
+    first(store, order[1], worklist=name_worklist(7, 3))
+    whole(store, order[0], reader="B. Reader", worklist=name_worklist(7, 1))
+    first(store, "s1", reader="C. Reader", worklist="of an older kind")
+    assert open_lists(load_readings(store), slices) == [OpenList("A. Reader", 7, 3, done=1)]
+    assert open_lists(load_readings(store, reader="nobody"), slices) == []
 
 
 class _Run:
