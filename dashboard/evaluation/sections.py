@@ -77,7 +77,14 @@ def draw_calibration(findings: Findings) -> None:
             widgets.Tile(
                 "Calibrated", "yes" if calibrated else "no", "" if calibrated else "read these as scores"
             ),
-            estimate_tile("Expected calibration error", found.ece, unit, help="of the called class, 10 bins"),
+            estimate_tile(
+                f"Calibration error of {label}",
+                found.by_class.get(label, found.ece),
+                unit,
+                help=f"how far the probability of {label} is from how often it came true, over ten bins of "
+                "equal width; small samples make it look larger",
+            ),
+            estimate_tile("Of the called class", found.ece, unit, help="the same of the highest probability"),
             estimate_tile("Brier score", found.brier, unit, help="0 is perfect, over all classes"),
             estimate_tile("Log loss", found.log_loss, unit, help="nats"),
         ]
@@ -151,10 +158,13 @@ def draw_subgroups(findings: Findings) -> None:
             key="evaluate.subgroup-figure",
         )  # fmt: skip
     groups = [group for found in evaluation.subgroups.values() for group in found]
-    groups = [group for group in groups if group.against in (None, label)]
+    # A group within a class has no accuracy of its own: that would be the accuracy of all it is set against.
+    within = (None,) if kind == "accuracy" else (None, label)
+    groups = [group for group in groups if group.against in within]
+    unit = evaluation.predictions.unit
     rows = [
         (
-            f"{group.column.replace('_', ' ')}: {group.value} · n = {group.figures.n:,}",
+            f"{group.column.replace('_', ' ')}: {group.value} · {group.size_text(unit)}",
             _figure_of(group.figures, label, kind),
         )
         for group in groups

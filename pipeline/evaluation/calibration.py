@@ -15,9 +15,17 @@ BINS = 10
 
 @dataclass(frozen=True)
 class CalibrationFigures:
-    """Expected calibration error of the called class, Brier score over classes, log loss (nats)."""
+    """How far probabilities are from what comes true.
+
+    Attributes:
+        ece: expected calibration error of the called class, in BINS bins of equal width.
+        by_class: the same of each class's own probability, called or not; not of absent classes.
+        brier: over all classes.
+        log_loss: nats.
+    """
 
     ece: Estimate
+    by_class: dict[str, Estimate]
     brier: Estimate
     log_loss: Estimate
 
@@ -46,10 +54,9 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray, *, bin
 
 
 def calibration_figures(predictions: Predictions, resamples: Resamples) -> CalibrationFigures:
-    """Compute calibration figures of the called class and of the whole distribution, with intervals."""
+    """Compute calibration figures of the called class, of each class and of all, with intervals."""
     probabilities, y_true = predictions.probabilities, predictions.y_true
     rows = np.arange(len(y_true))
-    cells = _bin_sums(probabilities[rows, predictions.y_pred], predictions.y_pred == y_true, BINS)
     truth = np.zeros_like(probabilities)
     truth[rows, y_true] = 1
     losses = np.stack(
@@ -66,8 +73,17 @@ def calibration_figures(predictions: Predictions, resamples: Resamples) -> Calib
     def unbounded(value: float, samples: np.ndarray) -> Estimate:
         return estimate(value, samples, groups=resamples.n_groups, unit=predictions.unit, bounded=False)
 
+    def error(confidence: np.ndarray, right: np.ndarray) -> Estimate:
+        cells = _bin_sums(confidence, right, BINS)
+        return unbounded(float(_ece(cells.sum(0))), _ece(resamples.sums(cells)))
+
     return CalibrationFigures(
-        ece=unbounded(float(_ece(cells.sum(0))), _ece(resamples.sums(cells))),
+        ece=error(probabilities[rows, predictions.y_pred], predictions.y_pred == y_true),
+        by_class={
+            label: error(probabilities[:, place], y_true == place)
+            for place, label in enumerate(predictions.labels)
+            if (y_true == place).any()
+        },
         brier=unbounded(float(means[0]), mean_samples[:, 0]),
         log_loss=unbounded(float(means[1]), mean_samples[:, 1]),
     )

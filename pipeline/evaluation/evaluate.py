@@ -94,6 +94,7 @@ class Evaluation:
             "calibration": {
                 "calibrated": self.circumstances.calibrated,
                 "ece": self.calibration.ece.to_json(),
+                "ece_by_class": {name: one.to_json() for name, one in self.calibration.by_class.items()},
                 "brier": self.calibration.brier.to_json(),
                 "log_loss": self.calibration.log_loss.to_json(),
             },

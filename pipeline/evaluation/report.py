@@ -154,6 +154,10 @@ def _calibration(evaluation: Evaluation, focus: str) -> str:
     state = {True: "calibrated", False: "uncalibrated scores", None: "not known whether calibrated"}
     rows = [
         ["Expected calibration error of the called class", estimate_text(found.ece, 3)],
+        *(
+            [f"Calibration error of the probability of {label}", estimate_text(error, 3)]
+            for label, error in found.by_class.items()
+        ),
         ["Brier score", estimate_text(found.brier, 3)],
         ["Log loss (nats)", estimate_text(found.log_loss, 3)],
     ]
@@ -205,7 +209,10 @@ def _bedside(evaluation: Evaluation, focus: str) -> str:
 
 def _subgroups(evaluation: Evaluation, focus: str) -> str:
     rows = [
-        (f"{group.column}: {group.value} (n = {group.figures.n:,})", group.figures.per_class[focus].auc)
+        (
+            f"{group.column}: {group.value} ({group.size_text(evaluation.predictions.unit)})",
+            group.figures.per_class[focus].auc,
+        )
         for groups in evaluation.subgroups.values()
         for group in groups
         if group.against in (None, focus)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluation.estimates import unknown
 from pipeline.evaluation.figures import Figures, compute_figures
 from pipeline.evaluation.intervals import RESAMPLES
 from pipeline.evaluation.predictions import Predictions
@@ -16,7 +17,9 @@ TECHNICAL = frozenset({"manufacturer", "kernel", "modality", "format", "channels
 MOST_VALUES = 12
 """A column with more distinct texts than this names slices, it does not divide them."""
 NUMBER_BINS = 3
+"""A number with more values than this is cut at its terciles: each value for itself would be a few slices."""
 ALIKE = 0.9
+_OVER_ALL = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Subgroup:
     """Figures of the slices where `column` is `value`.
 
     `against` is the class that the column describes, where it is empty for all others (a lesion's size): then
-    `figures` compare that class's slices in the subgroup with all slices of other classes.
+    `figures` compare that class's slices in the subgroup with all slices of other classes, and of them only
+    the class's recall and AUC are figures of the subgroup.
     """
 
     column: str
@@ -32,10 +36,41 @@ class Subgroup:
     figures: Figures
     against: str | None = None
 
+    @property
+    def n(self) -> int:
+        """How many slices it has; of the class that it is within, where there is one."""
+        return self.figures.per_class[self.against].n if self.against else self.figures.n
+
+    @property
+    def groups(self) -> int:
+        """How many patients (or groups of alike slices) these slices are of."""
+        return self.figures.per_class[self.against].groups if self.against else self.figures.groups
+
+    def size_text(self, unit: str) -> str:
+        """Say what its figures rest on.
+
+        `unit` is what a group is called: `n = 60 slices of 5 patients`, or
+        `n = 8 slices of 4 patients, against 128 others`.
+        """
+        people = f"{self.groups:,} {unit}{'' if self.groups == 1 else 's'}"
+        others = f", against {self.figures.n - self.n:,} others" if self.against else ""
+        return f"n = {self.n:,} slice{'' if self.n == 1 else 's'} of {people}{others}"
+
     def to_json(self, *, drop_absent: bool = False) -> dict[str, Any]:
-        """Return the subgroup's figures, naming the class it is within where there is one."""
+        """Return the subgroup's figures.
+
+        Within a class these are that class's: `others` is how many slices it is set against, and figures
+        over all classes would be those of the others.
+        """
         content = self.figures.to_json(drop_absent=drop_absent)
-        return content | ({"within_class": self.against} if self.against else {})
+        if self.against is None:
+            return content
+        content |= dict.fromkeys(_OVER_ALL, unknown(f"figures of {self.against} slices alone").to_json())
+        content["auc"] = {self.against: content["auc"][self.against]}
+        of_class = content["per_class"][self.against]
+        content["per_class"] = {self.against: {name: of_class[name] for name in ("recall", "n", "groups")}}
+        sizes = {"n": self.n, "groups": self.groups, "others": self.figures.n - self.n}
+        return content | sizes | {"patients": None, "within_class": self.against}
 
 
 def find_subgroups(
@@ -69,7 +104,7 @@ def subgroup_values(predictions: Predictions, column: str) -> tuple[pd.Series, s
 
     A column divides one class where nine of ten slices of the others have no value, or one and the same (a
     lesion's area of 0).
-    Numbers with many values are cut at their terciles; columns of other things than texts, numbers and truth
+    Numbers are cut at their terciles; columns of other things than texts, numbers and truth
     values, or of too many texts, divide nothing.
     """
     values = _as_numbers(predictions.table[column])
@@ -78,7 +113,7 @@ def subgroup_values(predictions: Predictions, column: str) -> tuple[pd.Series, s
         own = predictions.y_true == predictions.labels.index(against)
         values = values.where(own & (values != _usual(values[~own])))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        if values.nunique() > MOST_VALUES:
+        if values.nunique() > NUMBER_BINS:
             return _terciles(values), against
         return values.map(lambda number: f"{number:.4g}", na_action="ignore").astype("string"), against
     texts = values.astype("string")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.evaluation.calibration import CalibrationFigures
+from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.figures import Figures
 from pipeline.evaluation.subgroups import Subgroup
 
@@ -94,7 +95,7 @@ def judge(
         _enough(figures, circumstances),
         _discriminates(figures),
         _calibrated(calibration, circumstances),
-        _even(subgroups),
+        _even(subgroups, circumstances),
         _external(circumstances),
         *([] if circumstances.external else [_fresh(circumstances)]),
         Line(
@@ -164,64 +165,90 @@ def _enough(figures: Figures, c: Circumstances) -> Line:
 def _discriminates(figures: Figures) -> Line:
     claim = f"AUC of every class surely above {MIN_AUC:.2f}"
     aucs = {label: found.auc for label, found in figures.per_class.items()}
-    lows = [found.low for found in aucs.values()]
     evidence = "; ".join(
-        f"{label} {found.value:.2f}"
-        + (f" ({found.low:.2f} to {found.high:.2f})" if found.low is not None else "")
-        if found.value is not None
-        else f"{label}: {found.reason}"
+        f"{label} {_auc_text(found)}" if found.value is not None else f"{label}: {found.reason}"
         for label, found in aucs.items()
     )
-    if any(found.value is not None and found.value < MIN_AUC for found in aucs.values()):
-        return Line(claim, "not met", evidence)
-    if any(low is None for low in lows):
-        return Line(claim, "not known", evidence)
-    return Line(
-        claim, "met" if all(low >= MIN_AUC for low in lows if low is not None) else "not met", evidence
-    )
+    return Line(claim, _status([_surely_above(found, MIN_AUC) for found in aucs.values()]), evidence)
 
 
 def _calibrated(calibration: CalibrationFigures | None, c: Circumstances) -> Line:
-    claim = f"Probabilities come true within {MAX_ECE:.2f} on average"
+    claim = f"Probabilities of every class come true within {MAX_ECE:.2f} on average"
     if calibration is None or calibration.ece.value is None:
         return Line(claim, "not known", "The calibration error could not be computed.")
-    ece = calibration.ece
-    interval = f" ({ece.low:.3f} to {ece.high:.3f})" if ece.low is not None else ""
-    evidence = f"Expected calibration error {ece.value:.3f}{interval}."
+    errors = {"the called class": calibration.ece, **calibration.by_class}
+    known = {label: error for label, error in errors.items() if error.value is not None}
+    worst = max(known, key=lambda label: known[label].value or 0)
+    evidence = (
+        f"Expected calibration error (in tenths) of the called class {_error_text(calibration.ece)}"
+        + ("." if worst == "the called class" else f", worst of {worst}: {_error_text(known[worst])}.")
+    )
     if c.calibrated is False:
-        uncalibrated = "The scores are uncalibrated; read as probabilities they would err by"
-        return Line(claim, "not met", f"{uncalibrated} {ece.value:.3f}{interval} on these slices.")
-    if c.calibrated is None or ece.high is None:
+        uncalibrated = "The scores are uncalibrated; how far they would err read as probabilities:"
+        return Line(claim, "not met", f"{uncalibrated} {evidence[0].lower()}{evidence[1:]}")
+    if c.calibrated is None:
         return Line(claim, "not known", evidence)
-    return Line(claim, "met" if ece.high <= MAX_ECE else "not met", evidence)
+    return Line(claim, _status([_surely_within(error, MAX_ECE) for error in known.values()]), evidence)
 
 
-def _even(subgroups: Mapping[str, Sequence[Subgroup]]) -> Line:
+def _even(subgroups: Mapping[str, Sequence[Subgroup]], c: Circumstances) -> Line:
     claim = f"No subgroup's AUC below {MIN_SUBGROUP_AUC:.2f}, its interval included"
     found = [
-        (
-            low_or_value,
-            f"{group.column.replace('_', ' ')}: {group.value}, {label} {auc.value:.2f} "
-            f"(n = {group.figures.n:,} slices)",
-            auc.low,
-        )
+        (group, label, group.figures.per_class[label].auc)
         for groups in subgroups.values()
         if len(groups) > 1
         for group in groups
-        for label, per_class in group.figures.per_class.items()
-        if group.against in (None, label)
-        for auc in [per_class.auc]
-        if auc.value is not None
-        for low_or_value in [auc.low if auc.low is not None else auc.value]
+        for label in ([group.against] if group.against else group.figures.labels)
+        if group.figures.per_class[label].auc.value is not None
     ]
     if not found:
         return Line(claim, "not known", "No subgroup (source, scanner, age) could be compared.")
-    worst = min(found)
-    if worst[0] < MIN_SUBGROUP_AUC:
-        return Line(claim, "not met", f"Worst: {worst[1]}, lower bound {worst[0]:.3f}.")
-    if any(low is None for _, _, low in found):
-        return Line(claim, "not known", "Some subgroups have too few patients for an interval.")
-    return Line(claim, "met", f"Worst: {worst[1]}, lower bound {worst[0]:.3f}.")
+    statuses = [_surely_above(auc, MIN_SUBGROUP_AUC) for _, _, auc in found]
+    status = _status(statuses)
+    group, label, auc = min(
+        (one for one, its in zip(found, statuses, strict=True) if its == status),
+        key=lambda one: one[2].low if one[2].low is not None else one[2].value or 0,
+    )
+    evidence = f"Of {len(found)} figures {statuses.count('met')} surely are not"
+    evidence += f", {count} too uncertain to tell" if (count := statuses.count("not known")) else ""
+    evidence += f", {count} below" if (count := statuses.count("not met")) else ""
+    named = f"{group.column.replace('_', ' ')}: {group.value}, {label} {_auc_text(auc)}"
+    size = group.size_text("patient" if c.patients_known else "group")
+    return Line(claim, status, f"{evidence}. Worst: {named}, {size}.")
+
+
+def _surely_above(found: Estimate, limit: float) -> Status:
+    """Return whether a figure is above a limit with its interval; what chance may explain is not known."""
+    if found.value is None or found.low is None:
+        return "not known"
+    if found.value < limit:
+        return "not met"
+    return "met" if found.low >= limit else "not known"
+
+
+def _surely_within(error: Estimate, limit: float) -> Status:
+    """Return whether an error is below a limit, its interval included."""
+    if error.value is None or error.high is None:
+        return "not known"
+    if error.value > limit:
+        return "not met"
+    return "met" if error.high <= limit else "not known"
+
+
+def _status(statuses: Sequence[Status]) -> Status:
+    """Return what many conditions come to: one that is not met decides, then one that is not known."""
+    order: tuple[Status, ...] = ("not met", "not known", "met")
+    return next(status for status in order if status in statuses)
+
+
+def _auc_text(found: Estimate) -> str:
+    interval = f"{found.low:.2f} to {found.high:.2f}" if found.low is not None else "no interval"
+    return f"{found.value:.2f} ({interval})"
+
+
+def _error_text(error: Estimate) -> str:
+    interval = f" ({error.low:.3f} to {error.high:.3f})" if error.low is not None else ""
+    return f"{error.value:.3f}{interval}"
 
 
 def _external(c: Circumstances) -> Line:

@@ -55,7 +55,19 @@ def test_a_column_that_describes_one_class_compares_it_with_all_others():
     for group in found.values():
         assert group.against == "positive"
         assert group.figures.n == others + group.figures.per_class["positive"].n
-        assert group.to_json()["within_class"] == "positive"
+        assert group.n == group.figures.per_class["positive"].n and group.groups <= 12
+        assert group.size_text("patient").endswith(f"against {others} others")
+        said = group.to_json()
+        assert (said["within_class"], said["n"], said["others"]) == ("positive", group.n, others)
+        assert said["accuracy"]["value"] is None, "it would be that of the others"
+        assert list(said["auc"]) == ["positive"] and "specificity" not in said["per_class"]["positive"]
+
+
+def test_few_numbers_are_cut_too():
+    """A lesion's area in each of a dozen slices is no subgroup."""
+    predictions = _table(area=lambda t: np.arange(len(t)) % 8)
+    values, _ = subgroup_values(predictions, "area")
+    assert values.nunique() == 3 and values.value_counts().min() >= 18
 
 
 def test_truth_values_divide():

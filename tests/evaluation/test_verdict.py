@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from pipeline.evaluation.evaluate import evaluate_table
@@ -92,13 +93,44 @@ def test_a_weak_or_uncertain_model_does_not_discriminate():
 
 
 def test_the_worst_subgroup_counts():
-    table = make_table(patients=120, slices=6, skill=9)
-    bad = make_table(patients=40, slices=6, skill=0.0, seed=3)
-    bad["slice_id"], bad["patient_id"], bad["group"] = (
-        "b" + bad["slice_id"], "b" + bad["patient_id"], "b" + bad["group"],
-    )  # fmt: skip
-    import pandas as pd
-
-    both = pd.concat([table.assign(source="here"), bad.assign(source="there")], ignore_index=True)
-    line = _status(read_predictions(both), BEST, "No subgroup")
+    line = _status(_in_parts(("here", 120, 9), ("there", 40, 0.0)), BEST, "No subgroup")
     assert line.status == "not met" and "source: there" in line.evidence
+
+
+def _in_parts(*parts):
+    """Return a table of parts (source, patients, skill) whose patients differ."""
+    tables = []
+    for number, (source, patients, skill) in enumerate(parts):
+        table = make_table(patients=patients, slices=6, skill=skill, seed=number).assign(source=source)
+        names = {name: f"{number}-" + table[name] for name in ("slice_id", "patient_id", "group")}
+        tables.append(table.assign(**names))
+    return read_predictions(pd.concat(tables, ignore_index=True))
+
+
+@pytest.mark.parametrize("few", [3, 12])
+def test_a_source_of_few_patients_is_not_known_however_good(few):
+    """More evidence for it does not turn what is not known into what is not met."""
+    line = _status(_in_parts(("here", 220, 9), ("rare", few, 9)), BEST, "No subgroup")
+    assert line.status == "not known" and "source: rare" in line.evidence
+    assert "too uncertain to tell" in line.evidence
+
+
+def test_calibration_is_judged_by_the_worst_class():
+    """The called class comes true as promised, six times in ten; the rest is promised to the wrong class."""
+    count = 500
+    table = pd.DataFrame(
+        {
+            "slice_id": [str(number) for number in range(count)],
+            "patient_id": [str(number) for number in range(count)],
+            "y_true": ["a" if number % 5 < 3 else "c" for number in range(count)],
+            "probability_a": 0.6,
+            "probability_b": 0.4,
+            "probability_c": 0.0,
+        }
+    )
+    found = evaluate_table(read_predictions(table), circumstances=BEST, n_resamples=100)
+    assert found.calibration.ece.value == pytest.approx(0)
+    errors = {label: error.value for label, error in found.calibration.by_class.items()}
+    assert errors == {"a": pytest.approx(0), "c": pytest.approx(0.4)}, "b is absent"
+    line = next(line for line in found.verdict.lines if line.claim.startswith("Probabilities"))
+    assert line.status == "not met" and "worst of c: 0.400" in line.evidence
