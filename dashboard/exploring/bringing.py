@@ -157,9 +157,10 @@ def _draw_about(dataset: DatasetInfo) -> None:
             submit_index(Path(manifest["source"]), name=dataset.name, labels=labels or "")
             st.rerun()
     if st.toggle("Remove it", key=f"remove-{dataset.name}"):
-        st.caption(describe_removal(loaders.workspace(), dataset.name))
-        if st.button("Remove for good", key="remove-sure", icon=":material/delete:", width="stretch"):
-            remove_dataset(loaders.workspace(), dataset.name)
-            widgets.remember("dataset", None)
-            widgets.remember("slice", None)
-            st.rerun()
+        with widgets.guarded():
+            st.caption(describe_removal(loaders.workspace(), dataset.name))
+            if st.button("Remove for good", key="remove-sure", icon=":material/delete:", width="stretch"):
+                remove_dataset(loaders.workspace(), dataset.name)
+                widgets.remember("dataset", None)
+                widgets.remember("slice", None)
+                st.rerun()

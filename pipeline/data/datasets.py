@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from pipeline.data.in_use import paused_text, require_unused
 from pipeline.data.statistics import FINGERPRINT_SIDE, HISTOGRAM_BINS
 from pipeline.data.table import HIDDEN
 from pipeline.errors import HilumError
@@ -125,14 +126,19 @@ def slice_path(workspace: Workspace, name: str, row: Mapping[str, Any] | pd.Seri
 
 
 def describe_removal(workspace: Workspace, name: str) -> str:
-    """Say what `remove_dataset` would delete and what it leaves."""
+    """Say what `remove_dataset` would delete and what it leaves.
+
+    Raises:
+        DatasetInUseError: jobs that wait or run need it.
+    """
     manifest = require_manifest(workspace, name)
+    require_unused(workspace, name)
     splits = len(list((workspace.dataset_dir(name) / "splits").glob("*.json")))
     caches = len(_caches(workspace, name))
     return (
         f"This removes the index of {name} ({manifest['slices']:,} slices), its thumbnails, audit and "
         f"decisions, {splits} split(s) and {caches} preprocessed cache(s). The slices in "
-        f"{manifest['source']} stay, and so do runs and readings."
+        f"{manifest['source']} stay, and so do runs and readings." + paused_text(workspace, name)
     )
 
 
@@ -141,8 +147,10 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
 
     Raises:
         DatasetNotFoundError: there is no such data set.
+        DatasetInUseError: jobs that wait or run need it.
     """
     require_manifest(workspace, name)
+    require_unused(workspace, name)
     for cache in _caches(workspace, name):
         shutil.rmtree(cache, ignore_errors=True)
     folder = workspace.dataset_dir(name)

@@ -17,7 +17,7 @@ from pipeline.storage import WorkspaceUnwritableError, meaning
 from pipeline.training.errors import TrainingError, WorkersLostError
 from pipeline.training.journal import StoreFullError
 from pipeline.training.plan import Plan
-from pipeline.workspace import atomic_write_bytes
+from pipeline.workspace import Workspace, atomic_write_bytes
 
 RESERVE_BYTES = 2 << 20  # what the last words on a full disk need: pages of two databases, a line of log
 
@@ -51,15 +51,27 @@ def free_reserve(run: RunInfo) -> None:
     _reserve(run).unlink(missing_ok=True)
 
 
-def reason_to_pause(error: BaseException) -> str | None:
+def reason_to_pause(error: BaseException, workspace: Workspace) -> str | None:
     """Return why a training is to be paused, None where `error` is no reason to.
 
     A library may have met the full disk and said so in its own words (HDF5, MLflow's store).
     """
     if isinstance(error, _PAUSING):
         return str(error)
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return _lost_input(Path(str(error.filename)), workspace)
     meant = meaning(error) if isinstance(error, Exception) else None
     return None if meant is None else str(meant)
+
+
+def _lost_input(path: Path, workspace: Workspace) -> str | None:
+    """Say that prepared slices or the index were removed while a training read them, if `path` is of them."""
+    if not {workspace.cache, workspace.datasets} & set(path.parents):
+        return None
+    return (
+        f"{path} is gone: the data set or its prepared slices were removed while the training needed them. "
+        "Index the folder again if it is not in the list of data sets; slices are prepared anew."
+    )
 
 
 def same_slices(run: RunInfo, plan: Plan) -> Plan:

@@ -236,7 +236,7 @@ def _concluded(store: RunStore, run: RunInfo) -> Iterator[None]:
         raise
     except BaseException as error:
         free_reserve(run)
-        if (cause := reason_to_pause(error)) is not None:
+        if (cause := reason_to_pause(error, store.workspace)) is not None:
             pause = JobPaused(
                 f"{cause} The run {run.name} is paused: `python -m pipeline resume {run.id[:8]}`."
             )

@@ -139,6 +139,17 @@ def test_a_data_set_that_was_removed_pauses_the_run(discs):
     assert find(discs, "removed").status == "paused"
 
 
+def test_prepared_slices_that_are_removed_meanwhile_pause_the_run(discs, monkeypatch):
+    def remove_them(path, *_):
+        shutil.rmtree(path.parent)
+
+    monkeypatch.setattr("pipeline.training.features._fill", remove_them)
+    with pytest.raises(JobPaused, match="is gone: the data set or its prepared slices.*is paused"):
+        train(discs, config(name="emptied", head_epochs=1))
+    assert find(discs, "emptied").status == "paused"
+    monkeypatch.undo()
+
+
 def test_tensorboard_reads_what_was_asked_for(prepared):
     from tensorflow.core.util.event_pb2 import Event
     from tensorflow.data import TFRecordDataset
