@@ -9,7 +9,13 @@ import numpy as np
 
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.figures import sample_figures
-from pipeline.evaluation.intervals import MIN_GROUPS, Resamples, estimate, percentile_interval
+from pipeline.evaluation.intervals import (
+    MIN_GROUPS,
+    Resamples,
+    estimate,
+    near_bound,
+    percentile_interval,
+)
 from pipeline.evaluation.predictions import Predictions
 
 THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
@@ -64,8 +70,8 @@ def predictive_values_of(
 ) -> PredictiveValues:
     """Compute PPV and NPV of calling `label`, at a stated prevalence, from the model's own calls.
 
-    Where no resample has a false alarm (or a miss), PPV's (NPV's) lower bound comes from the lower bound of
-    specificity (sensitivity): at a low prevalence it is far below 1 though every call was right.
+    Where hardly a resample has a false alarm (or a miss), PPV's (NPV's) lower bound comes from the lower bound
+    of specificity (sensitivity): at a low prevalence it is far below 1 though every call was right.
     """
     place = predictions.labels.index(label)
     sampled = sample_figures(predictions, resamples)
@@ -84,7 +90,7 @@ def predictive_values_of(
         value = float(_bayes(known["recall"], known["specificity"], prevalence)[index])
         samples = _bayes(drawn["recall"], drawn["specificity"], prevalence)[index]
         result = estimate(value, samples, groups=groups, unit=predictions.unit, bounded=False)
-        if result.low is not None and np.ptp(drawn[weak][np.isfinite(drawn[weak])]) == 0:
+        if result.low is not None and near_bound(known[weak], groups):
             cautious = known | {weak: rates[weak].low}
             low = float(_bayes(cautious["recall"], cautious["specificity"], prevalence)[index])
             result = replace(result, low=min(result.low, low))

@@ -4,8 +4,9 @@ Each resample draws as many groups as there are, with replacement and without st
 of each class one meets and which ones are chance. The percentile interval is widened for few groups (expanded
 percentiles, Hesterberg, The American Statistician 2015, 69:371): its tail is Phi(-sqrt(g / (g - 1)) * t), t
 the 0.975 quantile of Student's t on g - 1 degrees of freedom, g the number of groups that carry the figure.
-A figure at its bound (every slice right) would get an interval of no width; there Wilson's is used, with the
-groups as its n.
+A figure at its bound (every slice right) would get an interval of no width, and one less than a group away
+from it one that is hardly wider, for few resamples differ; there the wider of it and Wilson's is taken on
+either side, with the groups as n.
 """
 
 from __future__ import annotations
@@ -100,8 +101,9 @@ def estimate(
     low, high = percentile_interval(samples, groups=groups)
     if not (math.isfinite(low) and math.isfinite(high)):
         return Estimate(float(value), reason="no interval: not defined in any resample")
-    if bounded and high - low < 1e-9:
-        low, high = wilson(value * groups, groups)
+    if bounded and near_bound(value, groups):
+        least, most = wilson(value * groups, groups)
+        low, high = min(low, least), max(high, most)
     return Estimate(float(value), finite(min(low, value)), finite(max(high, value)))
 
 
@@ -117,17 +119,17 @@ def percentile_interval(samples: np.ndarray, *, groups: int) -> tuple[float, flo
 def percentile_band(values: np.ndarray, samples: np.ndarray, *, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pointwise bounds of a curve of shares: `values` (m,), `samples` (B, m) -> two of (m,).
 
-    With fewer than MIN_GROUPS groups the band is NaN. Where the curve is at its bound in every resample, it
-    is Wilson's.
+    With fewer than MIN_GROUPS groups the band is NaN. Less than a group away from its bound it is at least as
+    wide as Wilson's.
     """
     if groups < MIN_GROUPS:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     kept = samples[np.isfinite(samples).all(axis=1)] if np.isfinite(samples).any() else samples
     low, high = np.quantile(kept, _tails(groups), axis=0)
-    flat = (high - low < 1e-9) & ((values >= 1) | (values <= 0))
-    if flat.any():
-        bounds = np.array([wilson(value * groups, groups) for value in values[flat]])
-        low[flat], high[flat] = bounds[:, 0], bounds[:, 1]
+    near = near_bound(values, groups)
+    if near.any():
+        bounds = np.array([wilson(value * groups, groups) for value in values[near]])
+        low[near], high[near] = np.minimum(low[near], bounds[:, 0]), np.maximum(high[near], bounds[:, 1])
     return np.minimum(low, values), np.maximum(high, values)
 
 
@@ -145,6 +147,11 @@ def wilson(successes: float, n: float, *, level: float = LEVEL) -> tuple[float, 
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     scale = 1 + z**2 / n
     return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
+
+
+def near_bound(values: np.ndarray | float, groups: int) -> np.ndarray:
+    """Return where shares lie less than one group's share from 0 or 1."""
+    return np.minimum(values, 1 - np.asarray(values)) * groups < 1
 
 
 def _tails(groups: int) -> tuple[float, float]:

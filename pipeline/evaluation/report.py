@@ -232,8 +232,8 @@ def _method(evaluation: Evaluation) -> str:
     opened = f"The test part was opened {openings} time(s) for this run. " if openings else ""
     return (
         f"<h2>How the intervals were made</h2><p>{draws:,} resamples of whole {unit}s, drawn with "
-        f"replacement (seed {evaluation.seed}); 95 % expanded percentiles (Hesterberg 2015); Wilson's "
-        f"interval over {unit}s where every resample agrees; none below five. "
+        f"replacement (seed {evaluation.seed}); 95 % expanded percentiles (Hesterberg 2015); at least "
+        f"Wilson's over {unit}s for a figure less than one {unit}'s share from 0 or 1; none below five. "
         f"{opened}AUCs are one class against the others; means are over the classes that are present.</p>"
     )
 

@@ -46,6 +46,15 @@ def test_all_right_is_no_certainty():
     assert low[1] == high[1] == 0.5
 
 
+def test_one_slice_wrong_is_no_more_certain_than_none():
+    """Hardly a resample differs where one slice of ten patients is wrong: the interval stays Wilson's."""
+    nearly = np.append(np.ones(480), np.full(20, 0.98))
+    found, perfect = estimate(0.99, nearly, groups=10), estimate(1.0, np.ones(500), groups=10)
+    assert found.low < perfect.low and found.high == pytest.approx(1.0, abs=0.01)
+    low, _ = percentile_band(np.array([1.0, 0.99]), np.column_stack([np.ones(500), nearly]), groups=10)
+    assert low[1] < low[0]
+
+
 def test_too_few_groups_give_a_value_and_a_reason():
     found = estimate(0.8, np.full(100, 0.8), groups=2, unit="patient")
     assert found.to_json() == {
