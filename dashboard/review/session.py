@@ -73,7 +73,7 @@ def reader() -> str | None:
 
 def begin(name: str, *, seed: int, size: int) -> None:
     """Remember who reads which list; kept while the user visits other pages."""
-    st.session_state["review.reader"] = st.session_state["review.reader.last"] = " ".join(name.split())
+    st.session_state["review.reader"] = st.session_state["review.reader.last"] = read.store().spelled(name)
     st.session_state["review.seed"], st.session_state["review.size"] = seed, size
     st.session_state.pop("review.peek", None)
 

@@ -13,6 +13,8 @@ from dashboard.review import session
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
 
+MOST_OFFERED = 8  # unfinished lists, the newest first
+
 
 def draw_start(run: RunInfo) -> None:
     """Draw the form that begins a list."""
@@ -28,6 +30,7 @@ def draw_start(run: RunInfo) -> None:
             "give your final label. Your first label is kept as it was; corrections are added, nothing is "
             "overwritten. Readings never change the data set's labels."
         )
+        _draw_unfinished(run)
         with st.form("review.start", border=False):
             name = st.text_input("Your name or code", max_chars=60, key="review.name", value=_last_reader())
             left, right = st.columns(2)
@@ -42,6 +45,16 @@ def draw_start(run: RunInfo) -> None:
                 else:
                     session.begin(name, seed=int(seed), size=int(size))
                     st.rerun()
+
+
+def _draw_unfinished(run: RunInfo) -> None:
+    """Offer the lists that were begun and not finished: a closed or reloaded page forgets who reads."""
+    for one in session.unfinished(run)[:MOST_OFFERED]:
+        text = f"Go on: {one.reader}, order {one.seed}, {one.done:,} of {one.size:,}"
+        key = f"review.go-on.{one.seed}.{one.size}.{one.reader}"
+        if st.button(text, key=key, icon=":material/resume:", width="stretch"):
+            session.begin(one.reader, seed=one.seed, size=one.size)
+            st.rerun()
 
 
 def _last_reader() -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, Table, func, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import HilumError
@@ -78,6 +78,16 @@ class ReviewStore:
         """Open the readings of a workspace: its SQLite file, or the server that HILUM_REVIEWS_URL names."""
         return cls(reviews_url(workspace))
 
+    def spelled(self, reader: str) -> str:
+        """Return a reader's name as it was first written: other case and spaces make no other reader."""
+        name = " ".join(reader.split())
+        query = select(first_reads.c.reader).group_by(first_reads.c.reader)
+        with reading(self._engine) as connection:
+            known = list(connection.execute(query.order_by(func.min(first_reads.c.recorded_at))).scalars())
+        if name in known:
+            return name
+        return next((one for one in known if one.casefold() == name.casefold()), name)
+
     def record_first_read(
         self,
         *,
@@ -93,7 +103,7 @@ class ReviewStore:
         """Record the reader's own label, given without the model; return the reading's id.
 
         Args:
-            reader: who reads.
+            reader: who reads; kept as the name was first spelled.
             dataset, slice_id: what is read.
             run: the model whose opinion will be shown next.
             label: the reader's label.
@@ -107,7 +117,7 @@ class ReviewStore:
         """
         row = {
             "id": _new_id(),
-            "reader": _named(reader, "reader"),
+            "reader": self.spelled(_named(reader, "reader")),
             "dataset": dataset,
             "slice_id": slice_id,
             "run": run,

@@ -146,6 +146,25 @@ def test_a_closed_browser_goes_on_where_it_was(fresh: ReviewStore, sure_model: N
     assert load_readings(fresh)["final_label"].tolist() == ["negative"]
 
 
+def test_an_unfinished_list_is_offered_after_a_reload(fresh: ReviewStore, sure_model: None) -> None:
+    app = open_page()
+    app.number_input(key="review.seed.form").set_value(7)
+    app.text_input(key="review.name").input("Dr A")
+    press(press(press(app, "Begin"), "negative"), "negative")
+    again = press(open_page(), "Go on: Dr A, order 7, 1 of 6")
+    assert "What do you see?" in text_of(again)
+    press(again, "negative")
+    assert set(load_readings(fresh)["worklist"]) == {"seed 7, 6 slices"}
+
+
+def test_a_name_in_another_spelling_goes_on_as_the_same_reader(fresh: ReviewStore, sure_model: None) -> None:
+    press(begin("Dr A"), "negative")
+    again = begin(" dr  a")
+    assert "The model says" in text_of(again)
+    press(again, "negative")
+    assert load_readings(fresh)["reader"].tolist() == ["Dr A"]
+
+
 def test_another_tab_that_was_quicker_is_no_error(fresh: ReviewStore, sure_model: None) -> None:
     slow, quick = begin(), begin()
     press(quick, "negative")

@@ -124,6 +124,15 @@ def test_the_same_slice_is_read_once_by_a_reader_and_a_model(store):
     assert load_readings(store)["blind_label"].tolist() == ["negative", "negative"]
 
 
+def test_another_spelling_of_a_name_is_no_other_reader(store):
+    first(store, reader="Dr  A")
+    with pytest.raises(AlreadyReadError):
+        first(store, reader=" dr a")
+    first(store, "s2", reader="DR A")
+    assert load_readings(store)["reader"].tolist() == ["Dr A", "Dr A"]
+    assert store.spelled("dr  B") == "dr B"
+
+
 def test_corrections_add_rows_and_keep_what_was_said(store):
     read = whole(store, final="positive")
     store.correct_final(read, label="negative", note="vessel", seconds=3)
