@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import widgets
+from dashboard.review import clock
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = (
@@ -38,5 +39,7 @@ page = st.navigation([explore, *others, typed], position="top")
 # Before the page: a page that ends early with st.stop() ends the whole script.
 with widgets.guarded():
     widgets.status_bar()
+if page.url_path != "review":
+    clock.pause()  # the slice that is read there is off the screen
 with widgets.guarded():
     page.run()

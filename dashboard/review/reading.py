@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.loaders import pictures
 from dashboard.loaders import review as read
-from dashboard.review import session
+from dashboard.review import clock, session
 from dashboard.review.session import Worklist
 from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Panel, viewer
 from pipeline.errors import user_errors
@@ -35,7 +35,7 @@ def draw_reading(worklist: Worklist) -> None:
         _draw_end(worklist)
         return
     slice_id, stage = at_hand
-    session.start_clock(slice_id, stage)
+    clock.start(worklist.run.id, slice_id, stage, known=not session.first_look(worklist))
     if stage == "blind":
         _draw_blind(worklist, slice_id)
     else:
@@ -65,16 +65,17 @@ def _record_first(worklist: Worklist, slice_id: str, label: str, *, seen: bool) 
         "dataset": str(worklist.run.params.get("dataset")),
         "slice_id": slice_id,
         "run": worklist.run.id,
-        "shown_at": session.shown_at(),
+        "shown_at": clock.shown_at(),
         "worklist": worklist.name,
     }
     try:
         if seen:
-            read.store().record_first_read(**reading, label=label, seconds=session.elapsed())
+            read.store().record_first_read(**reading, label=label, seconds=clock.seconds())
         else:
             read.store().record_not_judged(**reading, reason=NOT_SHOWN)
     except AlreadyReadError as error:
         st.toast(str(error))
+    clock.forget()
     st.rerun()
 
 
@@ -103,6 +104,7 @@ def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> No
         _clock_line()
         if correcting:
             if st.button("Leave it as it was", key="review.leave", width="stretch"):
+                clock.forget()
                 st.session_state.pop("review.correcting")
                 st.rerun()
         elif row["blind_corrected_to"] is None:
@@ -115,9 +117,10 @@ def _record_final(reading_id: str, label: str, note: str, *, correcting: bool) -
     store = read.store()
     record = store.correct_final if correcting else store.record_final
     try:
-        record(reading_id, label=label, note=note, seconds=session.elapsed())
+        record(reading_id, label=label, note=note, seconds=clock.seconds())
     except AlreadyReadError as error:
         st.toast(str(error))
+    clock.forget()
     st.session_state.pop("review.correcting", None)
     st.rerun()
 
@@ -234,8 +237,12 @@ def _progress(worklist: Worklist) -> None:
 
 @st.fragment(run_every=1.0)
 def _clock_line() -> None:
-    seconds = int(session.elapsed())
-    st.html(f'<div class="h-clock">{seconds // 60}:{seconds % 60:02d}</div>')
+    passed = clock.seconds()
+    if passed is None:
+        text = "Time not recorded: the slice may have been on the screen before"
+    else:
+        text = f"{int(passed) // 60}:{int(passed) % 60:02d}"
+    st.html(f'<div class="h-clock">{text}</div>')
 
 
 def _back_button(worklist: Worklist) -> None:

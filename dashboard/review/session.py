@@ -1,16 +1,15 @@
-"""Who reads what in this browser session: reader, worklist, the slice at hand, its clock."""
+"""Who reads what in this browser session: reader, worklist, the slice at hand."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.loaders import review as read
+from dashboard.review import clock
 from pipeline.review.worklist import OpenList, build_worklist, name_worklist, open_lists
 
 if TYPE_CHECKING:
@@ -75,7 +74,15 @@ def begin(name: str, *, seed: int, size: int) -> None:
     """Remember who reads which list; kept while the user visits other pages."""
     st.session_state["review.reader"] = st.session_state["review.reader.last"] = read.store().spelled(name)
     st.session_state["review.seed"], st.session_state["review.size"] = seed, size
+    st.session_state["review.begun"] = True
     st.session_state.pop("review.peek", None)
+    clock.forget_all()
+
+
+def first_look(worklist: Worklist) -> bool:
+    """Return whether this is the first slice since a list was gone on with: it may have been seen before."""
+    begun = st.session_state.pop("review.begun", False)
+    return bool(begun and any(slice_id in worklist.readings for slice_id in worklist.slices))
 
 
 def leave() -> None:
@@ -96,22 +103,3 @@ def current_worklist(run: RunInfo) -> Worklist:
 def unfinished(run: RunInfo) -> list[OpenList]:
     """Return the lists of all readers of a run that are not read to the end."""
     return open_lists(read.readings(run), read.slices(run)["slice_id"].tolist())
-
-
-def start_clock(slice_id: str, stage: str) -> None:
-    """Start the clock of a slice and stage when they are first shown; later runs of the page leave it."""
-    if st.session_state.get("review.clock", (None,))[0] != (slice_id, stage):
-        st.session_state["review.clock"] = ((slice_id, stage), time.monotonic(), datetime.now(UTC))
-
-
-def elapsed() -> float:
-    """Return the seconds since the slice at hand was shown in this stage."""
-    clock = st.session_state.get("review.clock")
-    return time.monotonic() - clock[1] if clock else 0.0
-
-
-def shown_at() -> datetime:
-    """Return when the slice at hand was shown."""
-    clock = st.session_state.get("review.clock")
-    moment: datetime = clock[2] if clock else datetime.now(UTC)
-    return moment

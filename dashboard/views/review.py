@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.loaders import review as read
-from dashboard.review import session
+from dashboard.review import clock, session
 from dashboard.review.reading import draw_reading
 from dashboard.review.results import draw_agreement, draw_readings
 from dashboard.review.start import draw_start
@@ -30,6 +30,8 @@ if run is None:
 
 reading, agreement, records = st.tabs(TABS, key="review.tab", on_change="rerun")
 worklist = session.current_worklist(run) if session.reader() else None
+if not reading.open:
+    clock.pause()
 with reading, widgets.guarded():
     if reading.open:
         if worklist is None:

@@ -28,8 +28,8 @@ def load_readings(
     """Return one row a reading, oldest first, as it stands after its corrections.
 
     `blind_label` is what the reader said first, whatever was corrected later; `blind_corrected_to` what they
-    say they meant. `changed` tells whether the final label differs from the first. A reading without its end
-    has no `final_label`.
+    say they meant. Seconds are None where they are not known. `changed` tells whether the final label differs
+    from the first. A reading without its end has no `final_label`.
     """
     rows = store.rows()
     shown = {row["first_read"]: row for row in rows["opinions"]}
@@ -93,7 +93,7 @@ def _reading(
         "reading_id": first["id"],
         **{name: first[name] for name in ("reader", "dataset", "slice_id", "run", "worklist", "shown_at")},
         "blind_label": first["label"],
-        "blind_seconds": first["seconds"],
+        "blind_seconds": first["seconds"] or None,
         "blind_corrected_to": meant,
         "first_read_at": first["recorded_at"],
         "corrections": max(0, len(finals) - 1) + (meant is not None),
@@ -112,7 +112,7 @@ def _reading(
         row |= {
             "final_label": last["label"],
             "note": last["note"],
-            "final_seconds": last["seconds"],
+            "final_seconds": last["seconds"] or None,
             "agreed": last["agreed"],
             "overrode": last["overrode"],
             "changed": last["label"] != first["label"],

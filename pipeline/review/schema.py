@@ -35,6 +35,7 @@ first_reads = Table(
     Column("worklist", String(64), nullable=False),
     # A class, or "cannot judge".
     Column("label", String(120), nullable=False),
+    # Here and in final_reads: 0 where it is not known.
     Column("seconds", Float, CheckConstraint("seconds >= 0"), nullable=False),
     Column("shown_at", String(32), nullable=False),
     Column("recorded_at", String(32), nullable=False),

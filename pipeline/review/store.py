@@ -96,7 +96,7 @@ class ReviewStore:
         slice_id: str,
         run: str,
         label: str,
-        seconds: float,
+        seconds: float | None,
         shown_at: datetime,
         worklist: str = "",
     ) -> str:
@@ -107,7 +107,7 @@ class ReviewStore:
             dataset, slice_id: what is read.
             run: the model whose opinion will be shown next.
             label: the reader's label.
-            seconds: from the slice's appearing to the label.
+            seconds: for which the slice was on the screen before the label; None where that is not known.
             shown_at: when the slice appeared.
             worklist: the list it came from.
 
@@ -181,12 +181,12 @@ class ReviewStore:
             slice_id=slice_id,
             run=run,
             label=CANNOT_JUDGE,
-            seconds=0.0,
+            seconds=None,
             shown_at=shown_at,
             worklist=worklist,
         )
         self.reveal(first, Opinion("error", None, reason=reason))
-        self.record_final(first, label=CANNOT_JUDGE, seconds=0.0)
+        self.record_final(first, label=CANNOT_JUDGE, seconds=None)
         return first
 
     def shown_opinion(self, first_read: str) -> Opinion | None:
@@ -195,7 +195,7 @@ class ReviewStore:
             shown = _one(connection, opinions, first_read)
         return _opinion(shown) if shown is not None else None
 
-    def record_final(self, first_read: str, *, label: str, note: str = "", seconds: float) -> str:
+    def record_final(self, first_read: str, *, label: str, note: str = "", seconds: float | None) -> str:
         """Record the label after the model's opinion; return the row's id.
 
         Raises:
@@ -204,7 +204,7 @@ class ReviewStore:
         """
         return self._final(first_read, label=label, note=note, seconds=seconds, corrects="")
 
-    def correct_final(self, first_read: str, *, label: str, note: str = "", seconds: float) -> str:
+    def correct_final(self, first_read: str, *, label: str, note: str = "", seconds: float | None) -> str:
         """Record another final label in place of the last one, which stays on record.
 
         Raises:
@@ -230,7 +230,7 @@ class ReviewStore:
         row = original | {
             "id": _new_id(),
             "label": _named(label, "label"),
-            "seconds": 0.0,
+            "seconds": _seconds(None),
             "recorded_at": _iso(),
             "corrects": first_read,
             "app_version": APP_VERSION,
@@ -255,7 +255,7 @@ class ReviewStore:
                 for table in (first_reads, opinions, final_reads)
             }
 
-    def _final(self, first_read: str, *, label: str, note: str, seconds: float, corrects: str) -> str:
+    def _final(self, first_read: str, *, label: str, note: str, seconds: float | None, corrects: str) -> str:
         if len(note) > MAX_NOTE:
             raise ReadingInvalidError(f"The note has {len(note):,} letters; {MAX_NOTE:,} are the most.")
         with reading(self._engine) as connection:
@@ -323,8 +323,9 @@ def _named(value: str, what: str) -> str:
     return text
 
 
-def _seconds(value: float) -> float:
-    return round(max(0.0, float(value)), 3)
+def _seconds(value: float | None) -> float:
+    """Return what is kept of a time: 0 where it is not known, which no reading takes."""
+    return 0.0 if value is None else round(max(0.001, float(value)), 3)
 
 
 def _iso(moment: datetime | None = None) -> str:

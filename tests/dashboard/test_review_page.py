@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.loaders import pictures
 from dashboard.loaders import review as loader
+from dashboard.review import clock
 from pipeline.data.index import build_index, load_index
 from pipeline.data.slice_image import SliceError
 from pipeline.review.database import reviews_url
@@ -163,6 +164,55 @@ def test_a_name_in_another_spelling_goes_on_as_the_same_reader(fresh: ReviewStor
     assert "The model says" in text_of(again)
     press(again, "negative")
     assert load_readings(fresh)["reader"].tolist() == ["Dr A"]
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that goes on only when a test says so."""
+    hands = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(clock, "monotonic", lambda: hands.now)
+    return hands
+
+
+def test_the_clock_stands_while_the_slice_is_off_the_screen(
+    fresh: ReviewStore, sure_model: None, hands: SimpleNamespace
+) -> None:
+    app = begin()
+    hands.now += 5
+    app.switch_page("views/predict.py").run()
+    hands.now += 100
+    app.switch_page("views/review.py").run()
+    hands.now += 2
+    show(app, "Readings")
+    hands.now += 100
+    show(app, "Read")
+    press(app, "negative")
+    assert load_readings(fresh)["blind_seconds"].tolist() == [7.0]
+
+
+def test_correcting_the_last_one_keeps_the_time_of_the_slice_at_hand(
+    fresh: ReviewStore, sure_model: None, hands: SimpleNamespace
+) -> None:
+    app = press(press(begin(), "negative"), "negative")
+    hands.now += 5
+    press(app, "Correct the last one")
+    hands.now += 30
+    press(app, "positive")
+    hands.now += 2
+    press(app, "negative")
+    assert load_readings(fresh)["final_seconds"].tolist()[0] == 30.0
+    assert load_readings(fresh)["blind_seconds"].tolist()[1] == 7.0
+
+
+def test_after_a_reload_the_time_of_the_slice_is_not_known(fresh: ReviewStore, sure_model: None) -> None:
+    press(begin(), "negative")
+    again = press(open_page(), "Go on: Dr A, order 0, 0 of 6")
+    assert "Time not recorded" in text_of(again)
+    press(again, "negative")
+    press(again, "negative")
+    rows = load_readings(fresh)
+    assert rows["final_seconds"][0] is None
+    assert rows["blind_seconds"][1] is not None
 
 
 def test_another_tab_that_was_quicker_is_no_error(fresh: ReviewStore, sure_model: None) -> None:

@@ -110,6 +110,14 @@ def test_a_slice_that_was_not_seen_is_recorded_as_not_judged(store):
     assert store.verify_chain().intact
 
 
+def test_a_time_that_is_not_known_is_no_figure(store):
+    read = first(store)
+    store.reveal(read, OPINION)
+    store.record_final(read, label="positive", seconds=None)
+    assert load_readings(store)["final_seconds"].tolist() == [None]
+    assert store.verify_chain().intact
+
+
 def test_who_cannot_judge_neither_agrees_with_the_model_nor_overrides_it(store):
     whole(store, final=CANNOT_JUDGE)
     row = load_readings(store).iloc[0]
