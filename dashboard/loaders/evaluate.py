@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.loaders.shared import stamp, workspace
 from pipeline.evaluation.calibration import ReliabilityBin, reliability
+from pipeline.evaluation.calling import Calling, find_callings
 from pipeline.evaluation.clinical import (
     DecisionCurve,
     PredictiveValues,
@@ -35,7 +36,8 @@ class Findings:
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
-        self._kept: dict[tuple[str, str], object] = {}
+        self._kept: dict[tuple[str, str], list[PredictiveValues]] = {}
+        self._callings: dict[str, tuple[Calling, ...]] = {one[0].label: one for one in [evaluation.callings]}
 
     @cached_property
     def rocs(self) -> list[Curve]:
@@ -57,17 +59,23 @@ class Findings:
         found = self.evaluation
         return decision_curve(found.predictions, label, found.resamples)
 
-    def predictive(self, label: str, prevalence: float) -> PredictiveValues:
-        """Return PPV and NPV of calling `label` at a prevalence."""
+    def callings(self, label: str) -> tuple[Calling, ...]:
+        """Return how well `label` is called, by each rule."""
         found = self.evaluation
-        return predictive_values_of(found.predictions, label, prevalence, found.resamples)
+        if label not in self._callings:  # the operating point is of the class that has them already
+            self._callings[label] = find_callings(found.predictions, label, found.resamples)
+        return self._callings[label]
 
-    def over_prevalence(self, label: str) -> list[PredictiveValues]:
-        """Return PPV and NPV of calling `label` at each of PREVALENCES."""
-        key = ("over_prevalence", label)
+    def predictive(self, calling: Calling, prevalence: float) -> PredictiveValues:
+        """Return PPV and NPV of calls at a prevalence."""
+        return predictive_values_of(calling, prevalence, unit=self.evaluation.predictions.unit)
+
+    def over_prevalence(self, calling: Calling) -> list[PredictiveValues]:
+        """Return PPV and NPV of calls at each of PREVALENCES."""
+        key = (calling.label, calling.rule)
         if key not in self._kept:
-            self._kept[key] = [self.predictive(label, float(p)) for p in PREVALENCES]
-        return self._kept[key]  # type: ignore[return-value]
+            self._kept[key] = [self.predictive(calling, float(p)) for p in PREVALENCES]
+        return self._kept[key]
 
     def _curves(self, make: object) -> list[Curve]:
         found = []

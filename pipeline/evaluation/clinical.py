@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.calling import Calling
 from pipeline.evaluation.estimates import Estimate
-from pipeline.evaluation.figures import sample_figures
 from pipeline.evaluation.intervals import (
     MIN_GROUPS,
     Resamples,
@@ -26,9 +27,9 @@ class PredictiveValues:
     """What a call is worth where the disease has this prevalence.
 
     Attributes:
-        prevalence: share of patients with the disease, in (0, 1).
-        ppv: of 100 called positive, the share that has it.
-        npv: of 100 called negative, the share that has not.
+        prevalence: share with the disease, in (0, 1), of what the calls count: slices or patients.
+        ppv: the share of those called that have it.
+        npv: the share of those not called that have it not.
     """
 
     prevalence: float
@@ -42,7 +43,7 @@ class PredictiveValues:
 class DecisionCurve:
     """Net benefit of acting on the model at each threshold probability, beside acting on all or on none.
 
-    Net benefit is in true positives per patient: hits / n - alarms / n * t / (1 - t) (Vickers and Elkin,
+    Net benefit is in true positives per slice: hits / n - alarms / n * t / (1 - t) (Vickers and Elkin,
     Medical Decision Making 2006, 26:565). All arrays are (m,); acting on none is worth 0.
     """
 
@@ -65,37 +66,27 @@ def predictive_values(sensitivity: float, specificity: float, prevalence: float)
     return float(ppv), float(npv)
 
 
-def predictive_values_of(
-    predictions: Predictions, label: str, prevalence: float, resamples: Resamples
-) -> PredictiveValues:
-    """Compute PPV and NPV of calling `label`, at a stated prevalence, from the model's own calls.
+def predictive_values_of(calling: Calling, prevalence: float, *, unit: str = "patient") -> PredictiveValues:
+    """Compute PPV and NPV of calls at a stated prevalence.
 
-    Where hardly a resample has a false alarm (or a miss), PPV's (NPV's) lower bound comes from the lower bound
-    of specificity (sensitivity): at a low prevalence it is far below 1 though every call was right.
+    Where hardly a resample has a false alarm (or a miss), PPV's (NPV's) lower bound comes from the lower
+    bound of specificity (sensitivity): at a low prevalence it is far below 1 though every call was right.
+
+    `unit` is what a group is called in a reason.
     """
-    place = predictions.labels.index(label)
-    sampled = sample_figures(predictions, resamples)
-    rates, drawn = {}, {}
-    for name in ("recall", "specificity"):
-        values, samples = sampled.by_class[name]
-        carriers = sampled.carriers(name, place)
-        rates[name] = estimate(
-            float(values[place]), samples[:, place], groups=carriers, unit=predictions.unit
-        )
-        drawn[name] = samples[:, place]
-    groups = min(sampled.carriers(name, place) for name in rates)
-    found = []
-    for index, weak in enumerate(("specificity", "recall")):
-        known = {name: np.nan if rate.value is None else rate.value for name, rate in rates.items()}
-        value = float(_bayes(known["recall"], known["specificity"], prevalence)[index])
-        samples = _bayes(drawn["recall"], drawn["specificity"], prevalence)[index]
-        result = estimate(value, samples, groups=groups, unit=predictions.unit, bounded=False)
-        if result.low is not None and near_bound(known[weak], groups):
-            cautious = known | {weak: rates[weak].low}
-            low = float(_bayes(cautious["recall"], cautious["specificity"], prevalence)[index])
+    rates, (found, cleared) = (calling.sensitivity, calling.specificity), calling.drawn
+    known = [math.nan if rate.value is None else rate.value for rate in rates]
+    results = []
+    for index, weak in ((0, 1), (1, 0)):  # PPV hangs on specificity, NPV on sensitivity
+        value = float(_bayes(known[0], known[1], prevalence)[index])
+        samples = _bayes(found, cleared, prevalence)[index]
+        result = estimate(value, samples, groups=calling.carriers, unit=unit, bounded=False)
+        cautious = [rate if place != weak else rates[weak].low for place, rate in enumerate(known)]
+        if result.low is not None and near_bound(known[weak], calling.carriers):
+            low = float(_bayes(cautious[0], cautious[1], prevalence)[index])
             result = replace(result, low=min(result.low, low))
-        found.append(result)
-    return PredictiveValues(prevalence, rates["recall"], rates["specificity"], *found)
+        results.append(result)
+    return PredictiveValues(prevalence, *rates, *results)
 
 
 def treat_all_benefit(prevalence: float, thresholds: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.errors import HilumError
 from pipeline.evaluation.calibration import CalibrationFigures, calibration_figures
+from pipeline.evaluation.calling import Calling, find_callings
 from pipeline.evaluation.circumstances import circumstances_of_dataset, circumstances_of_part
 from pipeline.evaluation.conformal import Coverage, measure_coverage
 from pipeline.evaluation.enrich import with_index_columns
@@ -16,7 +17,7 @@ from pipeline.evaluation.figures import Figures, compute_figures
 from pipeline.evaluation.gating import with_refusals
 from pipeline.evaluation.intervals import LEVEL, RESAMPLES, Resamples, draw_resamples
 from pipeline.evaluation.openings import record_opening
-from pipeline.evaluation.predictions import Predictions, load_predictions
+from pipeline.evaluation.predictions import Predictions, focus_class, load_predictions
 from pipeline.evaluation.subgroups import Subgroup, find_subgroups
 from pipeline.evaluation.verdict import Circumstances, Verdict, judge
 from pipeline.inference.calibrated import Calibration, load_calibration
@@ -42,6 +43,7 @@ class Evaluation:
         figures: of every slice, refused by the gate or not.
         gated: of the slices that the gate lets in; None where the table has no gate.
         subgroups: by column.
+        callings: how well the class that a clinician asks about first is called, by each rule.
         coverage: how often the conformal sets held the right class; None where the run has none.
         circumstances: what the verdict rests on beside the figures.
     """
@@ -58,6 +60,7 @@ class Evaluation:
     subgroups: dict[str, list[Subgroup]]
     circumstances: Circumstances
     verdict: Verdict
+    callings: tuple[Calling, ...] = ()
     coverage: Coverage | None = None
 
     @property
@@ -97,6 +100,10 @@ class Evaluation:
                 "ece_by_class": {name: one.to_json() for name, one in self.calibration.by_class.items()},
                 "brier": self.calibration.brier.to_json(),
                 "log_loss": self.calibration.log_loss.to_json(),
+            },
+            "calling": {
+                "class": self.callings[0].label if self.callings else None,
+                "rules": [calling.to_json() for calling in self.callings],
             },
             "conformal": self.coverage.to_json() if self.coverage is not None else None,
             "confusion": {"labels": list(self.figures.labels), "matrix": self.figures.confusion.tolist()},
@@ -155,6 +162,12 @@ def evaluate_table(
         subgroups=subgroups,
         circumstances=known,
         verdict=judge(figures, calibration=calibration, subgroups=subgroups, circumstances=known),
+        callings=find_callings(
+            predictions,
+            focus_class(predictions.labels),
+            resamples,
+            point=fitted.operating_point if fitted is not None else None,
+        ),
         coverage=None
         if fitted is None or fitted.conformal is None
         else measure_coverage(predictions, fitted.conformal, fitted.basis, resamples),

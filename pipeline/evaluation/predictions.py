@@ -11,6 +11,7 @@ which the run that predicted knows. Every further column is a subgroup.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,6 +116,11 @@ class Predictions:
             patients=int(table["patient_id"].nunique()),
             patients_known=bool(known.all()),
         )
+
+
+def focus_class(labels: Sequence[str]) -> str:
+    """Return the class that a clinician asks about first: `positive` where there is one, else the last."""
+    return "positive" if "positive" in labels else labels[-1]
 
 
 def load_predictions(path: Path) -> Predictions:

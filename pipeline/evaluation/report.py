@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.evaluation.calibration import reliability
+from pipeline.evaluation.calling import Calling
 from pipeline.evaluation.clinical import decision_curve, predictive_values_of
 from pipeline.evaluation.curves import CurveUndefinedError, precision_recall_curve, roc_curve
 from pipeline.evaluation.evaluate import Evaluation
 from pipeline.evaluation.figures import Figures
+from pipeline.evaluation.predictions import focus_class
 from pipeline.evaluation.report_figures import (
     colors_of,
     plot_decision,
@@ -18,7 +21,7 @@ from pipeline.evaluation.report_figures import (
     plot_reliability,
     plot_roc,
 )
-from pipeline.evaluation.wording import estimate_text, focus_class, left_out_text, people_text
+from pipeline.evaluation.wording import estimate_text, left_out_text, people_text
 from pipeline.html_parts import SYNTHETIC, html_document, html_table, html_text
 from pipeline.workspace import atomic_write_text
 
@@ -187,24 +190,47 @@ def _coverage(evaluation: Evaluation) -> str:
 
 
 def _bedside(evaluation: Evaluation, focus: str) -> str:
-    predictions, resamples = evaluation.predictions, evaluation.resamples
+    predictions, callings = evaluation.predictions, evaluation.callings
     if focus in evaluation.figures.absent or evaluation.figures.per_class[focus].n == len(predictions):
         return ""
+    curve = decision_curve(predictions, focus, evaluation.resamples)
+    return (
+        f"<h2>At the bedside: calling {html_text(focus)}</h2>{_callings(callings)}"
+        f"<div class='row'><div>{_predictive(callings, predictions.unit)}</div>"
+        f"{plot_decision(curve, evaluation.labels)}</div>"
+        '<p class="muted">A patient has the class who has a slice of it here. Predictive values are from '
+        "sensitivity and specificity. Decision curve, by slice: net benefit of acting on the model (colour), "
+        "on all (dashes) and on none (0), at the prevalence of these slices "
+        f"({100 * curve.prevalence:.0f} %); it presumes calibrated probabilities.</p>"
+    )
+
+
+def _callings(callings: Sequence[Calling]) -> str:
+    rows = [
+        [
+            f"{one.unit.capitalize()}: {one.rule}",
+            f"{estimate_text(one.sensitivity)}, n = {one.n_with:,}",
+            f"{estimate_text(one.specificity)}, n = {one.n_without:,}",
+        ]
+        for one in callings
+    ]
+    unknown = "" if len({one.unit for one in callings}) > 1 else "<p>By patient: patients are not known.</p>"
+    return html_table(["Called where", "Sensitivity", "Specificity"], rows) + unknown
+
+
+def _predictive(callings: Sequence[Calling], unit: str) -> str:
+    """Return predictive values of the first rule of each unit: by slice, and by patient where known."""
+    first = {one.unit: one for one in reversed(callings)}
+    shown = [first[name] for name in ("slice", "patient") if name in first]
+    columns = ["Where the prevalence is"]
+    for one in shown:
+        columns += [f"{one.unit} called so, and right", f"{one.unit} not called so, and right"]
     rows = []
     for prevalence in PREVALENCES:
-        found = predictive_values_of(predictions, focus, prevalence, resamples)
-        rows.append([f"{100 * prevalence:.0f} %", estimate_text(found.ppv, 3), estimate_text(found.npv, 3)])
-    curve = decision_curve(predictions, focus, resamples)
-    columns = ["Where the prevalence is", "called so, and right", "not called so, and right"]
-    return (
-        f"<h2>At the bedside: calling {html_text(focus)}</h2>"
-        f"<div class='row'><div>{html_table(columns, rows)}</div>"
-        f"{plot_decision(curve, evaluation.labels)}</div>"
-        '<p class="muted">Predictive values from sensitivity and specificity on these slices. Decision '
-        "curve: net benefit of acting on the model (colour), on all (dashes) and on none (0), at the "
-        f"prevalence of these slices ({100 * curve.prevalence:.0f} %); it presumes calibrated "
-        "probabilities.</p>"
-    )
+        found = [predictive_values_of(one, prevalence, unit=unit) for one in shown]
+        cells = [estimate_text(value, 3) for both in found for value in (both.ppv, both.npv)]
+        rows.append([f"{100 * prevalence:.0f} %", *cells])
+    return html_table(columns, rows)
 
 
 def _subgroups(evaluation: Evaluation, focus: str) -> str:

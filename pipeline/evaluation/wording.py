@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
-
-
-def focus_class(labels: Sequence[str]) -> str:
-    """Return the class that a clinician asks about first: `positive` where there is one, else the last."""
-    return "positive" if "positive" in labels else labels[-1]
 
 
 def estimate_text(estimate: Estimate, digits: int = 2) -> str:

@@ -74,6 +74,22 @@ def test_the_test_part_opens_by_a_deliberate_act_that_is_logged(app: AppTest, ho
     assert len(list_openings(home)) == before + 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("dataset:elsewhere", "elsewhere cannot be shown"),
+        ("dataset:wards", "first was trained on this data set"),
+        ("tests", "There is no part"),
+    ],
+)
+def test_a_link_to_slices_that_are_not_here_shows_no_others(app: AppTest, asked: str, said: str) -> None:
+    app.session_state["choice.data"] = asked
+    app.run()
+    assert said in text_of(app) and "Classification report" not in text_of(app)
+    next(button for button in app.button if button.label == "Show validation instead").click().run()
+    assert "Classification report" in text_of(app)
+
+
 @pytest.mark.parametrize("tab", ["Curves", "Calibration", "Bedside", "Subgroups", "Failures", "Compare"])
 def test_each_tab_draws(app: AppTest, tab: str) -> None:
     app.session_state["evaluate.tab"] = tab
@@ -88,7 +104,7 @@ def test_prevalence_moves_the_predictive_values(app: AppTest) -> None:
     before = text_of(app)
     app.slider(key="evaluate.prevalence").set_value(1.0).run()
     assert text_of(app) != before
-    assert any("Of 1,000 such slices 10 are positive" in caption.value for caption in app.caption)
+    assert any("Of 1,000 such patients 10 are positive" in caption.value for caption in app.caption)
 
 
 def test_two_runs_are_compared_on_validation(app: AppTest, home: Workspace) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.evaluation.calling import find_callings
 from pipeline.evaluation.clinical import (
     decision_curve,
     predictive_values,
@@ -13,6 +14,10 @@ from pipeline.evaluation.clinical import (
 from pipeline.evaluation.intervals import draw_resamples
 from pipeline.evaluation.predictions import read_predictions
 from tests.evaluation.tables import make_table
+
+
+def _by_slice(predictions, resamples):
+    return find_callings(predictions, "positive", resamples)[0]
 
 
 def test_bayes_rule():
@@ -27,9 +32,8 @@ def test_treating_all():
 def test_predictive_values_at_the_tables_own_prevalence_are_those_of_its_counts():
     table = read_predictions(make_table(patients=30))
     positive, called = table.y_true == 2, table.y_pred == 2
-    found = predictive_values_of(
-        table, "positive", float(positive.mean()), draw_resamples(table.groups, n_resamples=200)
-    )
+    calling = _by_slice(table, draw_resamples(table.groups, n_resamples=200))
+    found = predictive_values_of(calling, float(positive.mean()))
     assert found.ppv.value == pytest.approx(positive[called].mean())
     assert found.npv.value == pytest.approx((~positive)[~called].mean())
     assert found.ppv.low < found.ppv.value < found.ppv.high
@@ -37,18 +41,16 @@ def test_predictive_values_at_the_tables_own_prevalence_are_those_of_its_counts(
 
 def test_ppv_falls_and_npv_rises_as_disease_gets_rarer():
     table = read_predictions(make_table(patients=30))
-    drawn = draw_resamples(table.groups, n_resamples=50)
-    found = [predictive_values_of(table, "positive", p, drawn) for p in (0.5, 0.2, 0.05)]
+    calling = _by_slice(table, draw_resamples(table.groups, n_resamples=50))
+    found = [predictive_values_of(calling, p) for p in (0.5, 0.2, 0.05)]
     assert found[0].ppv.value > found[1].ppv.value > found[2].ppv.value
     assert found[0].npv.value < found[1].npv.value < found[2].npv.value
 
 
 def test_no_false_alarm_seen_is_no_promise_where_disease_is_rare():
     """Ten patients, all right: PPV is 1, but at one in a hundred it may well be below one in ten."""
-    table = make_table(patients=10, skill=60)
-    found = predictive_values_of(
-        read_predictions(table), "positive", 0.01, draw_resamples(np.repeat(np.arange(10), 12))
-    )
+    table = read_predictions(make_table(patients=10, skill=60))
+    found = predictive_values_of(_by_slice(table, draw_resamples(np.repeat(np.arange(10), 12))), 0.01)
     assert found.ppv.value == 1
     assert found.ppv.low < 0.1
 
