@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import widgets
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
+from pipeline.evaluation.predictions import focus_class
 from pipeline.evaluation.wording import patients_text
 
 
@@ -54,6 +55,21 @@ def figures_table(
         f"<tr><td>{name}</td>{''.join(_cell(cell, digits) for cell in cells)}</tr>" for name, cells in rows
     )
     st.html(f'<table class="h-figures"><tr>{head}</tr>{body}</table>')
+
+
+def interval_words(evaluation: Evaluation) -> str:
+    """Say what ranges are."""
+    return f"95 % intervals over {evaluation.figures.groups:,} {evaluation.predictions.unit}s"
+
+
+def class_picker(evaluation: Evaluation, key: str) -> str:
+    """Draw the choice of a class of a tab, `key`; the one that a clinician asks about comes first."""
+    labels = list(evaluation.labels)
+    default = focus_class(labels)
+    chosen = st.segmented_control(
+        "Class", labels, default=default, required=True, key=f"evaluate.class.{key}.{'|'.join(labels)}"
+    )
+    return str(chosen or default)
 
 
 def _gate_tile(evaluation: Evaluation) -> widgets.Tile:

@@ -10,10 +10,9 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.charts import evaluate as charts
-from dashboard.evaluation.figures import estimate_tile, figures_table
+from dashboard.evaluation.figures import class_picker, estimate_tile, figures_table, interval_words
 from dashboard.evaluation.slices import show_slices
-from dashboard.loaders.evaluate import PREVALENCES, Findings
-from pipeline.evaluation.calling import Calling
+from dashboard.loaders.evaluate import Findings
 from pipeline.evaluation.conformal import Coverage
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import Evaluation
@@ -38,7 +37,7 @@ def draw_confusion(findings: Findings, dataset: str | None) -> None:
             selection_mode="points",
         )
         _take_cell(event)
-    with report, widgets.panel("Classification report", _interval_words(evaluation), key="report"):
+    with report, widgets.panel("Classification report", interval_words(evaluation), key="report"):
         _report(evaluation)
     with widgets.panel("Slices of a cell", key="cell"):
         truth, called = _cell_pickers(evaluation)
@@ -73,7 +72,7 @@ def draw_calibration(findings: Findings) -> None:
     """Draw whether scores come true."""
     evaluation = findings.evaluation
     calibrated = evaluation.circumstances.calibrated
-    label = _class_picker(evaluation, "calibration")
+    label = class_picker(evaluation, "calibration")
     unit = f"{evaluation.figures.groups:,} {evaluation.predictions.unit}s"
     found = evaluation.calibration
     widgets.tiles(
@@ -126,77 +125,6 @@ def _draw_coverage(coverage: Coverage) -> None:
         st.caption(f"Fitted on {coverage.basis.text}.{missing}")
 
 
-def draw_bedside(findings: Findings) -> None:
-    """Draw how well a class is called by each rule, predictive values at a prevalence, the decision curve."""
-    evaluation = findings.evaluation
-    choices = st.container(horizontal=True, gap="large", vertical_alignment="bottom")
-    with choices:
-        label = _class_picker(evaluation, "bedside")
-    if evaluation.figures.per_class[label].n in (0, evaluation.figures.n):
-        widgets.callout(f"These slices are all of one kind with regard to {label}: nothing can be said here.")
-        return
-    with choices:
-        calling = _calling_picker(findings.callings(label))
-        percent = st.slider(
-            f"Prevalence of {label} among {calling.unit}s where the model would be used",
-            0.5, 60.0, 10.0, 0.5, format="%.1f %%", key="evaluate.prevalence", width=420,
-        )  # fmt: skip
-    found = findings.predictive(calling, percent / 100)
-    widgets.tiles(
-        [
-            estimate_tile("Sensitivity", found.sensitivity, f"{calling.n_with:,} {calling.unit}s"),
-            estimate_tile("Specificity", found.specificity, f"{calling.n_without:,} {calling.unit}s"),
-            estimate_tile(f"Called {label}, and right", found.ppv, "PPV"),
-            estimate_tile(f"Not called {label}, and right", found.npv, "NPV"),
-        ]
-    )
-    st.caption(_of_a_thousand(percent / 100, calling))
-    left, right = st.columns(2, gap="medium")
-    with left, widgets.panel("Predictive values by prevalence", f"by {calling.unit}", key="predictive"):
-        over = findings.over_prevalence(calling)
-        figure = charts.predictive_figure(
-            PREVALENCES, [v.ppv for v in over], [v.npv for v in over], at=percent / 100
-        )
-        widgets.chart(figure, key="evaluate.predictive", height=380)
-    with (
-        right,
-        widgets.panel(
-            "Does acting on it pay?", "net benefit by slice, at these slices' prevalence", key="decision"
-        ),
-    ):
-        figure = charts.decision_figure(findings.decision(label), evaluation.figures.labels)
-        widgets.chart(figure, key="evaluate.decision", height=380)
-        if not evaluation.circumstances.calibrated:
-            st.caption("A decision curve presumes calibrated probabilities; these are scores.")
-    with widgets.panel(f"How {label} is called", _interval_words(evaluation), key="callings"):
-        _draw_callings(findings.callings(label))
-
-
-def _calling_picker(callings: Sequence[Calling]) -> Calling:
-    """Draw the choice of what is counted and by which rule; the first is what a patient's slices say."""
-    by_rule = {f"{one.unit}: {one.rule}": one for one in callings}
-    first = next((name for name, one in by_rule.items() if one.unit == "patient"), next(iter(by_rule)))
-    chosen = st.selectbox(
-        "Called where", list(by_rule), index=list(by_rule).index(first), width=420,
-        key=f"evaluate.calling.{callings[0].label}",
-        help="What is counted, and when it is called. A patient has the class who has a slice of it here.",
-    )  # fmt: skip
-    return by_rule[chosen]
-
-
-def _draw_callings(callings: Sequence[Calling]) -> None:
-    rows: list[tuple[str, list[Estimate | str]]] = [
-        (
-            html.escape(f"{one.unit.capitalize()}: {one.rule}"),
-            [one.sensitivity, one.specificity, f"{one.n_with:,}", f"{one.n_without:,}"],
-        )
-        for one in callings
-    ]
-    figures_table(["Called where", "Sensitivity", "Specificity", "With it", "Without"], rows)
-    if all(one.unit == "slice" for one in callings):
-        st.caption("By patient nothing can be said: not every slice's patient is known.")
-
-
 def draw_subgroups(findings: Findings) -> None:
     """Draw a figure in every subgroup."""
     evaluation = findings.evaluation
@@ -204,7 +132,7 @@ def draw_subgroups(findings: Findings) -> None:
         widgets.callout("The table of predictions has no column that divides these slices.")
         return
     with st.container(horizontal=True, gap="large"):
-        label = _class_picker(evaluation, "subgroups")
+        label = class_picker(evaluation, "subgroups")
         kind = st.segmented_control(
             "Figure", ["AUC", "recall", "accuracy"], default="AUC", required=True,
             key="evaluate.subgroup-figure",
@@ -224,7 +152,7 @@ def draw_subgroups(findings: Findings) -> None:
     shown = [row for row in rows if row[1].value is not None]
     overall = _figure_of(evaluation.figures, label, kind)
     title = "accuracy" if kind == "accuracy" else f"{kind} of {label}"
-    with widgets.panel(title, _interval_words(evaluation), key="forest"):
+    with widgets.panel(title, interval_words(evaluation), key="forest"):
         figure = charts.forest_figure([("all slices", overall), *shown], title=title, reference=overall.value)
         widgets.chart(figure, key="evaluate.forest", height=100 + 30 * len(shown))
         st.caption(_subgroup_notes(groups, label, left_out=len(rows) - len(shown)))
@@ -314,34 +242,7 @@ def _report(evaluation: Evaluation) -> None:
         st.caption(left_out)
 
 
-def _interval_words(evaluation: Evaluation) -> str:
-    return f"95 % intervals over {evaluation.figures.groups:,} {evaluation.predictions.unit}s"
-
-
-def _class_picker(evaluation: Evaluation, key: str) -> str:
-    labels = list(evaluation.labels)
-    default = focus_class(labels)
-    chosen = st.segmented_control(
-        "Class", labels, default=default, required=True, key=f"evaluate.class.{key}.{'|'.join(labels)}"
-    )
-    return str(chosen or default)
-
-
 def _figure_of(figures: Figures, label: str, kind: str | None) -> Estimate:
     if kind == "accuracy":
         return figures.accuracy
     return figures.per_class[label].auc if kind == "AUC" else figures.per_class[label].recall
-
-
-def _of_a_thousand(prevalence: float, calling: Calling) -> str:
-    sensitivity, specificity = calling.sensitivity.value, calling.specificity.value
-    if sensitivity is None or specificity is None:
-        return ""
-    ill = round(1000 * prevalence)
-    found = round(ill * sensitivity)
-    alarms = round((1000 - ill) * (1 - specificity))
-    return (
-        f"Of 1,000 such {calling.unit}s {ill:,} are {calling.label}: {found:,} would be called so and "
-        f"{ill - found:,} missed; {alarms:,} of the other {1000 - ill:,} would be called {calling.label} "
-        "wrongly."
-    )

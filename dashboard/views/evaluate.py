@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.evaluation import sections
+from dashboard.evaluation.bedside import draw_bedside
 from dashboard.evaluation.choice import data_picker, dataset_findings, open_door
 from dashboard.evaluation.comparing import draw_comparison
 from dashboard.evaluation.figures import headline_tiles
@@ -53,7 +54,7 @@ drawn = {
     "Confusion": lambda: sections.draw_confusion(findings, dataset),
     "Curves": lambda: sections.draw_curves(findings),
     "Calibration": lambda: sections.draw_calibration(findings),
-    "Bedside": lambda: sections.draw_bedside(findings),
+    "Bedside": lambda: draw_bedside(findings),
     "Subgroups": lambda: sections.draw_subgroups(findings),
     "Failures": lambda: sections.draw_failures(findings, dataset),
     "Compare": lambda: draw_comparison(run),

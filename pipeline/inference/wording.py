@@ -131,8 +131,8 @@ def doubts(prediction: Prediction) -> list[Doubt]:
         called = prediction.probabilities[point.label] >= point.threshold
         verdict = f"{'Called' if called else 'Not called'} {point.label} (from {point.threshold:.2f} on)."
         note = (
-            f"On those it found {point.sensitivity:.0%} of the {point.label} slices and cleared "
-            f"{point.specificity:.0%} of the others."
+            f"Chosen on those slices to find {point.target:.0%} of the {point.label} ones; it cleared "
+            f"{point.specificity:.0%} of the others there. Evaluate tries it on other slices."
         )
         rows.append(Doubt("To miss few", verdict, note))
     return rows
