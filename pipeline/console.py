@@ -77,7 +77,8 @@ def index_text(summary: dict[str, Any]) -> str:
     labels = ", ".join(f"{label} {count}" for label, count in summary["by_label"].items())
     text = f"{summary['name']}: {summary['slices']} slices ({labels}), {summary['patients']} patients known, "
     text += f"{len(summary['errors'])} unreadable, {summary['seconds']:.1f} s"
-    return "\n".join([text, *(f"  {error['path']}: {error['reason']}" for error in summary["errors"][:20])])
+    errors = (f"  {error['path']}: {error['reason']}" for error in summary["errors"][:20])
+    return "\n".join([text, *errors, *summary["columns"], *summary["warnings"]])
 
 
 def audit_text(report: dict[str, Any]) -> str:

@@ -85,6 +85,11 @@ def _add_dialog() -> None:
         placeholder="path,label,patient_id,source: with patient ids, splits keep patients together",
         help="Paths in it are relative to the folder. A labels.csv in the folder is taken by itself.",
     )
+    table = Path(labels.strip().strip("\"'")).expanduser() if labels.strip() else None
+    if table is None and source is not None:
+        table = source / "labels.csv"
+    if table is not None and table.is_file():
+        st.caption(_look_at_labels(table))
     with widgets.guarded():
         if st.button("Read it", type="primary", key="add-start", disabled=source is None and not folder):
             job = submit_index(source, name=name.strip() or suggestion, labels=labels.strip().strip("\"'"))
@@ -125,6 +130,16 @@ def _look_into(source: Path) -> str:
     return f"It holds {len(folders)} folders ({shown or 'none'}) and {files:,} files.{csv}"
 
 
+def _look_at_labels(table: Path) -> str:
+    """Say what the columns of a labels file will be taken for, or why it cannot be used."""
+    from pipeline.data.labels import LabelsError, read_header
+
+    try:
+        return f"{table.name}: {read_header(table).text()}"
+    except LabelsError as error:
+        return str(error)
+
+
 def _suggest_name(source: Path | None) -> str:
     """Return a data set's name made of the folder's."""
     if source is None:
@@ -146,12 +161,9 @@ def _draw_about(dataset: DatasetInfo) -> None:
     st.caption(
         f"Indexed {manifest['updated'].replace('T', ' ')[:16]} UTC. "
         + (f"Labels from {labels}." if labels else "Labels from the folders' names.")
-        + (
-            f" Left out of the CSV: {', '.join(manifest['dropped_columns'])}."
-            if manifest["dropped_columns"]
-            else ""
-        )
     )
+    for sentence in manifest.get("columns", []):
+        st.caption(sentence)
     if st.button("Read again what changed", key="reindex", icon=":material/refresh:", width="stretch"):
         with widgets.guarded():
             submit_index(Path(manifest["source"]), name=dataset.name, labels=labels or "")

@@ -59,6 +59,8 @@ def draw_overview(dataset: str) -> None:
             title="Nothing to see",
         )
         return
+    for sentence in load.warnings(dataset):
+        widgets.callout(sentence, tone="warn")
     if index["label"].isna().all():
         widgets.callout(
             "No slice has a label: put them into one folder a class or give a labels CSV, and index again.",

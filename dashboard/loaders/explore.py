@@ -42,6 +42,13 @@ def audit(dataset: str) -> AuditReport | None:
     return _audit(str(workspace().root), dataset, marks)
 
 
+def warnings(dataset: str) -> list[str]:
+    """Return what was to be said when the folder was read."""
+    from pipeline.data.datasets import require_manifest
+
+    return list(require_manifest(workspace(), dataset).get("warnings", []))
+
+
 def decisions(dataset: str) -> Decisions:
     """Return what the user decided of slices."""
     mark = stamp(workspace().dataset_dir(dataset) / "decisions.jsonl")

@@ -26,6 +26,7 @@ from pipeline.data.datasets import (
     remove_dataset,
     slice_path,
 )
+from pipeline.data.folder_patients import folder_patients
 from pipeline.data.index_summary import (
     IndexSummary,
     build_manifest,
@@ -252,6 +253,7 @@ def _finish_table(name: str, rows: pd.DataFrame, labels: CsvLabels) -> pd.DataFr
         own = table[column] if column in COLUMNS else None
         values = table["path"].map(given).astype("str")
         table[column] = values if own is None else values.fillna(own)
+    table["patient_id"] = table["patient_id"].fillna(folder_patients(table))
     return table.drop(columns="archive")
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.data.datasets import index_file, read_manifest
+from pipeline.data.folder_patients import doubt_folders, patients_text
 from pipeline.data.known_rows import TRANSIENT
-from pipeline.data.labels import CsvLabels, order_labels
+from pipeline.data.labels import RULES, CsvLabels, order_labels
 from pipeline.data.scan import SYNTHETIC_MARKER, Scan
 from pipeline.data.table import OK, UNLABELLED
 from pipeline.workspace import Workspace, read_json
@@ -21,7 +22,12 @@ from pipeline.workspace import Workspace, read_json
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """What one pass found. `to_json` is the contract of `index --json`."""
+    """What one pass found. `to_json` is the contract of `index --json`.
+
+    Attributes:
+        columns: what the labels file's columns were taken for, and what else ids and labels came from.
+        warnings: what the user should look at before anything is made of the data set.
+    """
 
     name: str
     slices: int
@@ -34,6 +40,8 @@ class IndexSummary:
     passed_over: list[str] = field(default_factory=list)
     ignored_folders: list[str] = field(default_factory=list)
     dropped_columns: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the summary as plain JSON values."""
@@ -64,7 +72,9 @@ def summarise(
         labels_csv=str(csv_path) if csv_path is not None else None,
         passed_over=found.passed_over,
         ignored_folders=found.ignored_folders,
-        dropped_columns=list(labels.dropped),
+        dropped_columns=list(labels.header.dropped),
+        columns=_origins(table, labels),
+        warnings=doubt_folders(table),
     )
 
 
@@ -98,12 +108,14 @@ def build_manifest(
         "passed_over": summary.passed_over,
         "ignored_folders": summary.ignored_folders,
         "dropped_columns": summary.dropped_columns,
+        "columns": summary.columns,
+        "warnings": summary.warnings,
     }
 
 
 def folder_state(source: Path, found: Scan, csv_path: Path | None, *, version: int) -> str:
     """Return a hash of what an index follows from: sizes and times of files, the labels' text, the rules."""
-    digest = hashlib.sha256(f"{version}\0{source}\0{csv_path}\n".encode())
+    digest = hashlib.sha256(f"{version}\0{RULES}\0{source}\0{csv_path}\n".encode())
     for file in found.files:
         problem = file.problem.code if file.problem is not None else ""
         digest.update(f"{file.path}\0{file.bytes}\0{file.mtime_ns}\0{problem}\n".encode())
@@ -135,6 +147,13 @@ def kept_summary(workspace: Workspace, name: str, *, state: str, began: float) -
     kept = {key: manifest[key] for key in IndexSummary.__dataclass_fields__ if key in manifest}
     summary = IndexSummary(**kept, errors=_errors(table), seconds=0.0, read=0)
     return replace(summary, seconds=round(time.monotonic() - began, 3))
+
+
+def _origins(table: pd.DataFrame, labels: CsvLabels) -> list[str]:
+    """Say where labels and ids came from."""
+    header = labels.header.text() if labels.header.names else ""
+    patients = patients_text(table) if "patient_id" not in labels.header.names else ""
+    return [text for text in (header, patients) if text]
 
 
 def _errors(table: pd.DataFrame) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.data.table import COLUMNS, GIVEN
+from pipeline.data.label_columns import LabelColumns, sort_columns
 from pipeline.errors import HilumError
 
 POSITIVE, NEGATIVE, NON_INFORMATIVE = "positive", "negative", "non-informative"
@@ -29,7 +29,7 @@ _ALIASES = {
     "nict": NON_INFORMATIVE,
 }
 # Folders that say how a set is divided or stored, not what is on its slices.
-_NO_CLASS = frozenset(
+NO_CLASS = frozenset(
     {
         "train",
         "training",
@@ -45,10 +45,8 @@ _NO_CLASS = frozenset(
         "dataset",
     }
 )
-# Columns that would bring a person's name or dates into the workspace.
-_PERSONAL = re.compile(
-    r"(^|_)(name|names|surname|firstname|lastname|birth.*|dob|date|dates|.*date|address|phone|email|mrn)(_|$)"
-)
+RULES = 1  # of what folders and a CSV say: a greater one makes tables again, without reading the files
+_HEAD = 1 << 16  # bytes: enough of a CSV for its header
 
 
 class LabelsError(HilumError):
@@ -61,13 +59,16 @@ class CsvLabels:
 
     Attributes:
         rows: path -> column -> value; `label` is canonical; empty values are left out.
-        columns: further columns, in their order.
-        dropped: columns that were left out because they look like names or dates of patients.
+        header: what its columns are taken for.
     """
 
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    header: LabelColumns = LabelColumns()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns beside path and label, in their order."""
+        return tuple(name for name in self.header.names if name not in ("", "path", "label"))
 
 
 def canonical_label(name: str) -> str:
@@ -104,7 +105,7 @@ def label_from_path(path: str, *, archive: str | None = None) -> str | None:
         return known[0]
     if archive is not None:
         del folders[place]
-    telling = [folder for folder in [*folders, *last] if folder.lower() not in _NO_CLASS]
+    telling = [folder for folder in [*folders, *last] if folder.lower() not in NO_CLASS]
     return canonical_label(telling[0]) if telling else None
 
 
@@ -121,22 +122,16 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
         LabelsError: it can't be read, lacks `path`, leads outside `source`, or contradicts itself.
     """
     table, header = _open_table(path)
-    personal = tuple(
-        name for name in header if name not in ("path", "label") and _PERSONAL.search(_plain(name))
-    )
-    # A column called like one that is measured stands beside it, not in its place.
-    renamed = {
-        name: f"csv_{name}" if name in COLUMNS and name not in GIVEN | {"path"} else name for name in header
-    }
-    kept = [renamed[name] for name in header if name and name not in personal]
-    names = [renamed[name] for name in header]
     rows: dict[str, dict[str, str]] = {}
     for line, values in enumerate(table, start=2):
-        given = {name: value.strip() for name, value in zip(names, values, strict=False) if value.strip()}
-        if "path" not in given:
+        row = {
+            name: value.strip()
+            for name, value in zip(header.names, values, strict=False)
+            if name and value.strip()
+        }
+        if "path" not in row:
             continue
-        relative = _relative(given.pop("path"), source, path, line)
-        row = {name: value for name, value in given.items() if name in kept}
+        relative = _relative(row.pop("path"), source, path, line)
         if "label" in row:
             row["label"] = canonical_label(row["label"])
         earlier = rows.get(relative, {})
@@ -147,13 +142,24 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
                     f"{earlier[name]!r}. Keep one of them."
                 )
         rows[relative] = earlier | row
-    further = tuple(name for name in kept if name not in ("path", "label"))
-    return CsvLabels(rows, further, personal)
+    return CsvLabels(rows, header)
 
 
-def _open_table(path: Path) -> tuple[list[list[str]], list[str]]:
+def read_header(path: Path) -> LabelColumns:
+    """Return what the columns of a labels CSV are taken for, without reading its rows.
+
+    Raises:
+        LabelsError: it can't be read or lacks `path`.
+    """
+    return _open_table(path, most=_HEAD)[1]
+
+
+def _open_table(path: Path, *, most: int = -1) -> tuple[list[list[str]], LabelColumns]:
+    """Return the rows of a CSV, of its first `most` bytes, and its header."""
     try:
-        text = _decoded(path.read_bytes())
+        with path.open("rb") as file:
+            raw = file.read(most)
+        text = _decoded(raw[: raw.rfind(b"\n")] if len(raw) == most else raw)
     except OSError as error:
         raise LabelsError(
             f"The labels file {path} cannot be read ({error.strerror}). Check the path: it names a CSV with "
@@ -170,11 +176,11 @@ def _open_table(path: Path) -> tuple[list[list[str]], list[str]]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise LabelsError(f"The labels file {path.name} is no CSV table ({error}).") from error
-    header = [_plain(name) for name in rows[0]] if rows else []
-    if "path" not in header:
+    header = sort_columns(rows[0] if rows else [])
+    if "path" not in header.names:
         raise LabelsError(
-            f"The labels file {path.name} has the columns {', '.join(header) or 'none'}; it needs `path` "
-            "(relative to the folder of slices) and `label`."
+            f"The labels file {path.name} has the columns {', '.join(header.written) or 'none'}; it needs "
+            "`path` (relative to the folder of slices) and `label`."
         )
     return rows[1:], header
 
@@ -187,10 +193,6 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s.-]+", "_", name.strip().lower())
 
 
 def _relative(given: str, source: Path, csv_path: Path, line: int) -> str:

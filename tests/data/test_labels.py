@@ -7,6 +7,7 @@ from pipeline.data.labels import (
     canonical_label,
     label_from_path,
     order_labels,
+    read_header,
     read_labels_csv,
 )
 
@@ -78,12 +79,39 @@ def test_what_excel_writes_is_read(csv, delimiter, encoding):
     assert found.columns == ("patient_id", "hôpital")
 
 
+@pytest.mark.parametrize("name", ["PatientID", "patient", "Subject", "subject id", "PID", "participant-id"])
+def test_usual_names_of_the_patients_column_are_taken(csv, name):
+    found = csv(f"path,label,{name}\na.png,pCT,7\n")
+    assert found.rows["a.png"] == {"label": "positive", "patient_id": "7"}
+    assert f"{name} as patient_id" in found.header.text() or name == "patient_id"
+
+
+def test_of_two_columns_of_patients_the_plainer_is_taken_and_the_other_kept(csv):
+    found = csv("path,subject,Patient ID\na.png,7,R7\n")
+    assert found.rows["a.png"] == {"patient_id": "R7", "subject": "7"}
+
+
+def test_what_becomes_of_each_column_is_said(csv):
+    found = csv("Path,label,PatientID,age,width,scan_date\na.png,nCT,7,50,9,2020-02-03\n")
+    assert found.header.text() == (
+        "Columns used: path, label, PatientID as patient_id. Kept to sort and split by: age, csv_width. Left "
+        "out, as names or dates of persons: scan_date."
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_header_is_read_without_the_rows(tmp_path, encoding):
+    path = tmp_path / "long.csv"
+    path.write_text("path,label,hôpital\n" + "a.png,pCT,Nîmes\n" * 9000, encoding=encoding)
+    assert read_header(path).names == ("path", "label", "hôpital")
+
+
 def test_names_and_dates_of_patients_are_left_out_and_named(csv):
     found = csv(
         "path,label,patient_name,birth_date,scan_date,age\na.png,nCT,Jane Doe,1970-01-02,2020-02-03,50\n"
     )
     assert found.rows["a.png"] == {"label": "negative", "age": "50"}
-    assert set(found.dropped) == {"patient_name", "birth_date", "scan_date"}
+    assert set(found.header.dropped) == {"patient_name", "birth_date", "scan_date"}
 
 
 def test_a_column_called_like_a_measurement_stands_beside_it(csv):
