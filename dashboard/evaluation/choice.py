@@ -24,27 +24,55 @@ WORDS = {
 
 
 def data_picker(run: RunInfo) -> str | None:
-    """Draw the choice of slices: a part (`val`), or another data set (`dataset:NAME`); None without any.
+    """Draw the choice of slices: a part (`val`), or another data set (`dataset:NAME`).
 
-    Validation comes first: it is free to look at.
+    Validation comes first: it is free to look at. None where something else was asked for that this run has
+    not; `no_data` says what.
     """
-    others = [info.name for info in loaders.datasets() if info.name != run.params.get("dataset")]
-    options = [*read.parts_of(run), *(f"dataset:{name}" for name in others)]
-    if not options:
-        return None
-    chosen = widgets.recall("data")
-    if chosen not in options:
-        chosen = options[0]
-    st.session_state["evaluate.data"] = chosen
+    options = [*read.parts_of(run), *(f"dataset:{name}" for name in _others(run))]
+    chosen = widgets.recall("data") or options[0]
+    known = chosen if chosen in options else None
+    st.session_state["evaluate.data"] = known
     st.selectbox(
         "On",
         options,
         key="evaluate.data",
-        format_func=lambda option: WORDS.get(option, option.removeprefix("dataset:")),
+        format_func=_named,
         on_change=lambda: widgets.remember("data", st.session_state["evaluate.data"]),
         width=200,
+        index=None if known is None else 0,
+        placeholder="Choose",
     )
-    return chosen
+    return known
+
+
+def no_data(run: RunInfo) -> None:
+    """Say that the slices that were asked for can't be shown of this run, and why."""
+    asked, first = widgets.recall("data") or "", read.parts_of(run)[0]
+    text = f"{_why_no_data(run, asked)} No figures are shown in its place."
+    title = f"{_named(asked)} cannot be shown"
+    widgets.not_shown("data", widgets.Missing(title, text, first, _named(first).lower()))
+
+
+def _others(run: RunInfo) -> list[str]:
+    return [info.name for info in loaders.datasets() if info.name != run.params.get("dataset")]
+
+
+def _named(option: str) -> str:
+    return WORDS.get(option, option.removeprefix("dataset:"))
+
+
+def _why_no_data(run: RunInfo, asked: str) -> str:
+    if asked in WORDS:
+        return f"{run.name} has no predictions of this part."
+    if not asked.startswith("dataset:"):
+        return f"There is no part {asked!r}."
+    if asked == f"dataset:{run.params.get('dataset')}":
+        return f"{run.name} was trained on this data set: choose one of its parts."
+    return (
+        "There is no such data set here: it was removed, with the predictions kept in it. Index its folder "
+        "again under this name to evaluate on it."
+    )
 
 
 def open_door(run: RunInfo) -> bool:

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.evaluation import sections
 from dashboard.evaluation.bedside import draw_bedside
-from dashboard.evaluation.choice import data_picker, dataset_findings, open_door
+from dashboard.evaluation.choice import data_picker, dataset_findings, no_data, open_door
 from dashboard.evaluation.comparing import draw_comparison
 from dashboard.evaluation.figures import headline_tiles
 from dashboard.evaluation.verdict import draw_verdict
@@ -18,10 +18,13 @@ from pipeline.evaluation.wording import people_text
 TABS = ("Confusion", "Curves", "Calibration", "Bedside", "Subgroups", "Failures", "Compare")
 
 with widgets.page_header("Evaluate", "How good is this model, and how sure can one be?"):
-    run = widgets.run_picker(keep=lambda run: bool(read.parts_of(run)))
+    run = widgets.run_picker(keep=lambda run: bool(read.parts_of(run)), needs="predictions")
     data = data_picker(run) if run is not None else None
-if run is None or data is None:
+if run is None:
     widgets.no_run()
+    st.stop()
+if data is None:
+    no_data(run)
     st.stop()
 
 if data == "test" and not open_door(run):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import loaders, widgets
+from dashboard import widgets
 from dashboard.loaders import predict as read
 from dashboard.prediction.batch import draw_batch
 from dashboard.prediction.maps import draw_controls, draw_maps, draw_stages
@@ -15,10 +15,13 @@ from dashboard.prediction.source import FOLDER, SERIES, draw_kind, draw_source
 from pipeline.inference.wording import has_answer
 
 with widgets.page_header("Predict", "What does the model say about this slice, and why?"):
-    dataset = widgets.dataset_picker() if loaders.datasets() else None
+    dataset = widgets.dataset_picker()
     run = widgets.run_picker(keep=read.has_engine)
 if run is None:
     widgets.no_run()
+    st.stop()
+if dataset is None and widgets.missing("dataset") is not None:
+    widgets.no_dataset()
     st.stop()
 
 row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="predict-source")

@@ -6,16 +6,16 @@
     with controls:
         dataset = widgets.dataset_picker()
     if dataset is None:
-        widgets.no_dataset()          # the empty state: how to bring data
+        widgets.no_dataset()          # the empty state: how to bring data, or that the one asked for is gone
         st.stop()
 
 `app.py` wraps each page in `guarded()`, draws the status bar with the research notice, and sets the theme; a
 page does none of these. Choices (`?dataset=`, `?run=`, `?slice=`) are kept by `recall` and `remember`.
 """
 
-from dashboard.widgets.choices import dataset_picker, recall, remember, run_picker
+from dashboard.widgets.choices import Missing, dataset_picker, missing, recall, remember, run_picker
 from dashboard.widgets.downloads import draw_download
-from dashboard.widgets.empty import no_dataset, no_run
+from dashboard.widgets.empty import no_dataset, no_run, not_shown
 from dashboard.widgets.frame import guarded, is_dark, page_header, set_up_page, status_bar
 from dashboard.widgets.parts import (
     NOTICE,
@@ -35,6 +35,7 @@ from dashboard.widgets.parts import (
 
 __all__ = [
     "NOTICE",
+    "Missing",
     "Tile",
     "callout",
     "chart",
@@ -47,8 +48,10 @@ __all__ = [
     "guarded",
     "heading",
     "is_dark",
+    "missing",
     "no_dataset",
     "no_run",
+    "not_shown",
     "page_header",
     "panel",
     "recall",

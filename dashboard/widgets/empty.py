@@ -1,4 +1,4 @@
-"""The empty states that several pages share: no data set, no model."""
+"""The empty states that several pages share: no data set, no model, or not the one that was asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import html
 import streamlit as st
 
 from dashboard import loaders
+from dashboard.widgets.choices import Missing, missing, remember
 from dashboard.widgets.parts import empty_state
 from pipeline.jobs import Job, JobStore
 
@@ -17,8 +18,12 @@ _DEMO, _OWN, _TRAIN = "Build the demo", "Add your own slices", "Train one"
 def no_dataset() -> None:
     """Draw the empty state of a workspace without data: build the demo, or add a folder of one's own.
 
-    While a job brings data, its progress is shown, and the page draws itself when the data is there.
+    While a job brings data, its progress is shown, and the page draws itself when the data is there. Where
+    another data set was asked for, that is said instead.
     """
+    if (asked := missing("dataset")) is not None:
+        not_shown("dataset", asked)
+        return
     if _active(*_BRINGING):
         _progress(*_BRINGING)
         return
@@ -36,7 +41,13 @@ def no_dataset() -> None:
 
 
 def no_run() -> None:
-    """Draw the empty state of a workspace without a trained model: train one, or build the demo."""
+    """Draw the empty state of a workspace without a trained model: train one, or build the demo.
+
+    Where another run was asked for, that is said instead.
+    """
+    if (asked := missing("run")) is not None:
+        not_shown("run", asked)
+        return
     if _active("demo"):
         _progress("demo")
         return
@@ -58,6 +69,18 @@ def no_run() -> None:
         key="no-run",
     )
     _act(pressed)
+
+
+def not_shown(name: str, asked: Missing) -> None:
+    """Say that what was asked for can't be shown, and why; show something else only if the user says so."""
+    pressed = empty_state(
+        asked.title, asked.text, action=f"Show {asked.offered_text} instead", key=f"missing-{name}"
+    )
+    if pressed:
+        remember(name, asked.offered)
+        for other in asked.forgets:
+            remember(other, None)
+        st.rerun()
 
 
 def _act(pressed: str) -> None:

@@ -53,6 +53,9 @@ def picker_page() -> None:
 
     found = widgets.dataset_picker()
     st.text(f"chosen {found.name if found else None}")
+    if found is None:
+        widgets.no_dataset()
+        st.stop()
     widgets.remember("slice", "s1")
 
 
@@ -77,13 +80,66 @@ def test_the_choice_of_a_data_set_lives_in_the_address(datasets: Callable[..., N
     assert app.query_params["dataset"] == "one"
 
 
-def test_a_link_to_a_data_set_that_is_not_here_says_so(datasets: Callable[..., None]) -> None:
+def test_a_link_to_a_data_set_that_is_not_here_says_so_and_shows_no_other(
+    datasets: Callable[..., None],
+) -> None:
     datasets("one")
     app = AppTest.from_function(picker_page, default_timeout=60)
     app.query_params["dataset"] = "gone"
-    app.run()
+    app.query_params["slice"] = "of-gone"
+    for _ in range(2):  # it stays said
+        app.run()
+        assert app.text[0].value == "chosen None"
+        assert "The data set gone cannot be shown" in app.get("html")[0].proto.body
+    assert app.query_params["dataset"] == "gone"
+    assert app.selectbox[0].value is None
+    app.button[0].click().run()
     assert app.text[0].value == "chosen one"
-    assert "gone" in app.toast[0].value
+    assert app.query_params["dataset"] == "one"
+    assert app.query_params["slice"] == "s1"
+
+
+def run_page() -> None:
+    """A page with nothing but the choice of a run."""
+    import streamlit as st
+
+    from dashboard import widgets
+
+    found = widgets.run_picker(keep=lambda run: run.id != "lost-1", needs="predictions")
+    st.text(f"chosen {found.id if found else None}")
+    if found is None:
+        widgets.no_run()
+
+
+@pytest.fixture
+def some_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stands = {"lost-1": "lost", "busy-1": "running", "done-1": "finished"}
+    found = [SimpleNamespace(id=key, name=key[:4], status=status, tags={}) for key, status in stands.items()]
+    monkeypatch.setattr(loaders, "runs", lambda: found)
+
+
+def test_a_finished_run_comes_before_one_that_goes_on(some_runs: None) -> None:
+    app = AppTest.from_function(run_page, default_timeout=60).run()
+    assert app.text[0].value == "chosen done-1"
+    app.query_params["run"] = "busy"
+    assert app.run().text[0].value == "chosen busy-1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("lost-1", "The run is there (lost-1, lost), but has left no predictions"),
+        ("other", "No run has this name"),
+    ],
+)
+def test_a_link_to_a_run_that_cannot_be_shown_says_why(some_runs: None, asked: str, said: str) -> None:
+    app = AppTest.from_function(run_page, default_timeout=60)
+    app.query_params["run"] = asked
+    app.run()
+    assert app.text[0].value == "chosen None"
+    assert said in app.get("html")[0].proto.body
+    app.button[0].click().run()
+    assert app.text[0].value == "chosen done-1"
 
 
 def test_without_data_nothing_is_offered(datasets: Callable[..., None]) -> None:
