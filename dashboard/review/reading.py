@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -11,18 +9,17 @@ import streamlit as st
 from dashboard import widgets
 from dashboard.loaders import pictures
 from dashboard.loaders import review as read
-from dashboard.review import clock, session
-from dashboard.review.session import Worklist
+from dashboard.review import clock, pressing, session
+from dashboard.review.opinion import draw_opinion, reveal
+from dashboard.review.pressing import Press, Stop
+from dashboard.review.session import Stage, Worklist
 from dashboard.viewer import GreyLayer, HeatLayer, HuLayer, Layer, Panel, viewer
 from pipeline.errors import user_errors
-from pipeline.inference.prediction import score_text
-from pipeline.inference.wording import has_answer, shown_labels
-from pipeline.review.store import CANNOT_JUDGE, AlreadyReadError, Opinion
+from pipeline.review.store import CANNOT_JUDGE, AlreadyReadError
 
 if TYPE_CHECKING:
     from pipeline.inference.prediction import Prediction
 
-HEATMAP_METHOD = "closed-form CAM"
 HEIGHT = 560
 NOT_SHOWN = "The slice could not be shown to the reader."
 
@@ -30,7 +27,12 @@ NOT_SHOWN = "The slice could not be shown to the reader."
 def draw_reading(worklist: Worklist) -> None:
     """Draw the slice at hand at the stage where its reading stands."""
     correcting = st.session_state.get("review.correcting")
+    at_hand: Stop | None
     at_hand = (correcting, "correcting") if correcting in worklist.readings else worklist.next()
+    pressed = pressing.take(at_hand, worklist.readings)
+    if pressed is not None:
+        _record(worklist, pressed)
+    pressing.draw_dropped()
     if at_hand is None:
         _draw_end(worklist)
         return
@@ -39,50 +41,75 @@ def draw_reading(worklist: Worklist) -> None:
     if stage == "blind":
         _draw_blind(worklist, slice_id)
     else:
-        _draw_informed(worklist, slice_id, correcting=stage == "correcting")
+        _draw_informed(worklist, slice_id, stage)
 
 
 def _draw_blind(worklist: Worklist, slice_id: str) -> None:
     picture, side = st.columns([7, 3], gap="medium")
+    pressing.show((slice_id, "blind"))
     with picture:
         seen = _show_slice(worklist, slice_id)
     with side, widgets.panel(key="review-side"):
         _progress(worklist)
         widgets.heading("What do you see?", "the model is hidden")
         _say_unseen(seen)
-        pressed = _label_buttons(worklist, key="blind", seen=seen)
+        _label_buttons(worklist, (slice_id, "blind"), seen=seen)
         _clock_line()
         _back_button(worklist)
-    if pressed is not None:
-        _record_first(worklist, slice_id, pressed, seen=seen)
     if seen:
         _warm_up(worklist, slice_id)
 
 
-def _record_first(worklist: Worklist, slice_id: str, label: str, *, seen: bool) -> None:
+def _record(worklist: Worklist, pressed: Press) -> None:
+    """Put on record what was pressed, and go on."""
+    slice_id, stage = pressed.of
+    store = read.store()
+    try:
+        if stage == "blind":
+            _record_first(worklist, pressed)
+        else:
+            reading_id = str(worklist.readings[slice_id]["reading_id"])
+            if pressed.slip:
+                store.correct_first_read(reading_id, label=pressed.label)
+            else:
+                record = store.correct_final if stage == "correcting" else store.record_final
+                record(reading_id, label=pressed.label, note=pressed.note, seconds=clock.seconds())
+    except AlreadyReadError:
+        pressing.drop(pressed.label, pressed.note)
+    if not pressed.slip:
+        _move_on()
+    st.rerun()
+
+
+def _move_on() -> None:
+    """Leave the slice and stage at hand."""
+    clock.forget()
+    pressing.move_on()
+    st.session_state.pop("review.correcting", None)
+
+
+def _record_first(worklist: Worklist, pressed: Press) -> None:
     reading: dict[str, Any] = {
         "reader": worklist.reader,
         "dataset": str(worklist.run.params.get("dataset")),
-        "slice_id": slice_id,
+        "slice_id": pressed.of[0],
         "run": worklist.run.id,
         "shown_at": clock.shown_at(),
         "worklist": worklist.name,
     }
-    try:
-        if seen:
-            read.store().record_first_read(**reading, label=label, seconds=clock.seconds())
-        else:
-            read.store().record_not_judged(**reading, reason=NOT_SHOWN)
-    except AlreadyReadError as error:
-        st.toast(str(error))
-    clock.forget()
-    st.rerun()
+    if pressed.seen:
+        read.store().record_first_read(**reading, label=pressed.label, seconds=clock.seconds())
+    else:
+        read.store().record_not_judged(**reading, reason=NOT_SHOWN)
 
 
-def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> None:
+def _draw_informed(worklist: Worklist, slice_id: str, stage: Stage) -> None:
+    correcting = stage == "correcting"
     row = worklist.readings[slice_id]
     reading_id = str(row["reading_id"])
-    prediction, shown = _revealed(worklist, slice_id, reading_id)
+    note_key = f"review.note.{reading_id}"
+    pressing.show((slice_id, stage), note_key)
+    prediction, shown = reveal(worklist, slice_id, reading_id)
     picture, side = st.columns([7, 3], gap="medium")
     with picture:
         seen = _show_slice(worklist, slice_id, prediction if shown.status == "ok" else None)
@@ -91,57 +118,22 @@ def _draw_informed(worklist: Worklist, slice_id: str, *, correcting: bool) -> No
         labels = worklist.run.class_names
         first = row["blind_corrected_to"] or row["blind_label"]
         st.html(f'<div class="h-said">You said {widgets.class_badge(str(first), labels)}</div>')
-        _show_opinion(shown, labels)
+        draw_opinion(shown, labels)
         widgets.heading("Your final label", "correcting" if correcting else "")
-        note = st.text_area(
-            "Note", value=str(row["note"] or "") if correcting else "", key=f"review.note.{reading_id}",
-            height=80, max_chars=2000, placeholder="optional",
+        st.text_area(
+            "Note", value=str(row["note"] or "") if correcting else "", key=note_key, height=80,
+            max_chars=2000, placeholder="optional",
         )  # fmt: skip
         _say_unseen(seen)
-        pressed = _label_buttons(
-            worklist, key="final", chosen=str(row["final_label"] if correcting else first), seen=seen
-        )
+        chosen = str(row["final_label"] if correcting else first)
+        _label_buttons(worklist, (slice_id, stage), seen=seen, chosen=chosen, note_key=note_key)
         _clock_line()
         if correcting:
             if st.button("Leave it as it was", key="review.leave", width="stretch"):
-                clock.forget()
-                st.session_state.pop("review.correcting")
+                _move_on()
                 st.rerun()
         elif row["blind_corrected_to"] is None:
-            _slip(reading_id, labels, str(row["blind_label"]))
-    if pressed is not None:
-        _record_final(reading_id, pressed, note, correcting=correcting)
-
-
-def _record_final(reading_id: str, label: str, note: str, *, correcting: bool) -> None:
-    store = read.store()
-    record = store.correct_final if correcting else store.record_final
-    try:
-        record(reading_id, label=label, note=note, seconds=clock.seconds())
-    except AlreadyReadError as error:
-        st.toast(str(error))
-    clock.forget()
-    st.session_state.pop("review.correcting", None)
-    st.rerun()
-
-
-def _revealed(worklist: Worklist, slice_id: str, reading_id: str) -> tuple[Prediction | None, Opinion]:
-    """Return the model's opinion, recording it as shown the first time; the record wins over a new answer."""
-    try:
-        with st.spinner("Asking the model", show_time=False):
-            prediction = read.opinion(worklist.run, slice_id)
-    except user_errors() as error:
-        return None, read.store().reveal(reading_id, Opinion("error", None, reason=str(error)))
-    answered = prediction.status == "ok" and has_answer(prediction)
-    opinion = Opinion(
-        status="ok" if answered else "rejected",
-        label=prediction.label if answered else None,
-        scores={name: prediction.probabilities[name] for name in shown_labels(prediction) if answered},
-        calibrated=prediction.calibrated,
-        heatmap_method=HEATMAP_METHOD if answered else None,
-        reason=prediction.reason,
-    )
-    return prediction, read.store().reveal(reading_id, opinion)
+            _slip((slice_id, stage), labels, str(row["blind_label"]))
 
 
 def _show_slice(worklist: Worklist, slice_id: str, prediction: Prediction | None = None) -> bool:
@@ -179,55 +171,29 @@ def _say_unseen(seen: bool) -> None:
         )
 
 
-def _show_opinion(shown: Opinion, labels: list[str]) -> None:
-    if shown.status != "ok":
-        title = "The model gives no answer" if shown.status == "rejected" else "The model could not be asked"
-        widgets.callout(shown.reason, tone="warn", title=title)
-        return
-    kind = "probability" if shown.calibrated else "score (uncalibrated)"
-    st.html(
-        f'<div class="h-opinion"><div class="h-opinion-head">The model says '
-        f"{widgets.class_badge(str(shown.label), labels)}</div>{_bars(shown.scores, labels)}"
-        f'<div class="h-opinion-kind">{kind}</div></div>'
-    )
-    if shown.reason:
-        st.caption(shown.reason)
-
-
-def _bars(scores: Mapping[str, float], labels: list[str]) -> str:
-    from dashboard.charts import class_colors
-
-    colors = class_colors(labels)
-    return "".join(
-        f'<div class="h-bar"><span>{html.escape(label)}</span><i><b style="width:{100 * value:.1f}%;'
-        f'background:{colors.get(label, "#999999")}"></b></i><em>{score_text(value)}</em></div>'
-        for label, value in scores.items()
-    )
-
-
-def _label_buttons(worklist: Worklist, *, key: str, seen: bool, chosen: str = "") -> str | None:
+def _label_buttons(worklist: Worklist, of: Stop, *, seen: bool, chosen: str = "", note_key: str = "") -> None:
     """Draw one big button a class, with the keys 1, 2, 3..., and 0 for a slice that cannot be judged.
 
-    Returns what was pressed. Of a slice that is not `seen` no class can be given.
+    Of a slice that is not `seen` no class can be given.
     """
-    pressed = None
+    key = "blind" if of[1] == "blind" else "final"
     for number, label in enumerate(worklist.run.class_names, 1):
-        if st.button(
+        st.button(
             label,
             key=f"review.{key}.{number}",
             type="primary" if label == chosen else "secondary",
             shortcut=str(number) if number <= 9 else None,
             width="stretch",
             disabled=not seen,
-        ):
-            pressed = label
+            on_click=pressing.press,
+            args=(of, label, note_key),
+        )
     chosen_so = not seen or chosen == CANNOT_JUDGE
-    if st.button(
+    st.button(
         "Cannot judge", key=f"review.{key}.0", type="primary" if chosen_so else "secondary", shortcut="0",
         width="stretch", help="Goes on record in place of a label and counts in no figure.",
-    ):  # fmt: skip
-        pressed = CANNOT_JUDGE
-    return pressed
+        on_click=pressing.press, args=(of, CANNOT_JUDGE, note_key), kwargs={"seen": seen},
+    )  # fmt: skip
 
 
 def _progress(worklist: Worklist) -> None:
@@ -254,11 +220,12 @@ def _back_button(worklist: Worklist) -> None:
         type="tertiary",
         shortcut="Backspace",
     ):
+        pressing.move_on()
         st.session_state["review.correcting"] = last
         st.rerun()
 
 
-def _slip(reading_id: str, labels: list[str], said: str) -> None:
+def _slip(of: Stop, labels: list[str], said: str) -> None:
     """Draw the way to say that the first label was a slip of the finger."""
     with st.popover("I pressed the wrong key", type="tertiary", icon=":material/undo:"):
         st.caption(
@@ -266,9 +233,11 @@ def _slip(reading_id: str, labels: list[str], said: str) -> None:
             "opinion, this reading no longer counts as blind."
         )
         for label in labels:
-            if label != said and st.button(f"I meant {label}", key=f"review.meant.{label}", width="stretch"):
-                read.store().correct_first_read(reading_id, label=label)
-                st.rerun()
+            if label != said:
+                st.button(
+                    f"I meant {label}", key=f"review.meant.{label}", width="stretch",
+                    on_click=pressing.press, args=(of, label), kwargs={"slip": True},
+                )  # fmt: skip
 
 
 def _draw_end(worklist: Worklist) -> None:

@@ -75,7 +75,8 @@ def begin(name: str, *, seed: int, size: int) -> None:
     st.session_state["review.reader"] = st.session_state["review.reader.last"] = read.store().spelled(name)
     st.session_state["review.seed"], st.session_state["review.size"] = seed, size
     st.session_state["review.begun"] = True
-    st.session_state.pop("review.peek", None)
+    for each in ("review.peek", "review.on-screen", "review.dropped"):
+        st.session_state.pop(each, None)
     clock.forget_all()
 
 
@@ -87,7 +88,7 @@ def first_look(worklist: Worklist) -> bool:
 
 def leave() -> None:
     """Let another reader begin."""
-    for name in ("review.reader", "review.correcting", "review.peek"):
+    for name in ("review.reader", "review.correcting", "review.peek", "review.on-screen"):
         st.session_state.pop(name, None)
 
 

@@ -221,6 +221,34 @@ def test_another_tab_that_was_quicker_is_no_error(fresh: ReviewStore, sure_model
     press(slow, "positive")
     assert not slow.error
     assert load_readings(fresh)["blind_label"].tolist() == ["negative"]
+    assert "came too late: the label positive." in text_of(slow)
+    press(slow, "I have seen this")
+    assert "too late" not in text_of(slow)
+
+
+def test_a_press_never_counts_for_the_slice_that_came_since(fresh: ReviewStore, sure_model: None) -> None:
+    slow, quick = begin(), begin()
+    press(press(quick, "negative"), "negative")
+    press(slow, "positive")  # its first slice is finished in the other tab, the second is at hand
+    assert load_readings(fresh)["blind_label"].tolist() == ["negative"]
+    assert "What do you see?" in text_of(slow) and "came too late" in text_of(slow)
+
+
+def test_a_note_that_came_too_late_is_named(fresh: ReviewStore, sure_model: None) -> None:
+    press(begin(), "negative")
+    slow, quick = begin(), begin()
+    press(quick, "negative")
+    slow.text_area[0].input("at the fissure")
+    press(slow, "positive")
+    assert "the label positive and the note “at the fissure”" in text_of(slow)
+    assert load_readings(fresh)["final_label"].tolist() == ["negative"]
+
+
+def test_the_same_label_from_two_tabs_is_nothing_lost(fresh: ReviewStore, sure_model: None) -> None:
+    slow, quick = begin(), begin()
+    press(quick, "negative")
+    press(slow, "negative")
+    assert "came too late" not in text_of(slow)
 
 
 def test_the_last_reading_can_be_corrected(fresh: ReviewStore, sure_model: None) -> None:
