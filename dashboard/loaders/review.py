@@ -12,7 +12,7 @@ from dashboard.loaders.shared import datasets, workspace
 from pipeline.review.database import reviews_url
 from pipeline.review.readings import load_readings
 from pipeline.review.store import ReviewStore
-from pipeline.review.worklist import reading_slices
+from pipeline.review.worklist import excluded_slices, reading_slices
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 
@@ -37,6 +37,11 @@ def slices(run: RunInfo) -> pd.DataFrame:
     dataset = run.params.get("dataset")
     here = [pictures.has_slice(dataset, slice_id) for slice_id in table["slice_id"]]
     return table[here].reset_index(drop=True)
+
+
+def excluded(run: RunInfo) -> frozenset[str]:
+    """Return the slices that were excluded from a run's data set."""
+    return excluded_slices(workspace(), run)
 
 
 def is_synthetic(run: RunInfo) -> bool:

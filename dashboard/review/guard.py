@@ -39,5 +39,5 @@ def _reason(run: RunInfo, worklist: Worklist | None, of: str) -> str | None:
         other = next((one for one in session.unfinished(run) if one.reader == worklist.reader), None)
         if other is None:
             return None
-        read = f"You have read {other.done} of {other.size} slices of another list, order {other.seed}."
+        read = f"You have read {other.done} of {other.total} slices of another list, order {other.seed}."
     return f"{read} Looking at {of} now can sway how you read the rest."

@@ -198,7 +198,10 @@ def _label_buttons(worklist: Worklist, of: Stop, *, seen: bool, chosen: str = ""
 
 def _progress(worklist: Worklist) -> None:
     done, total = worklist.done, len(worklist.slices)
-    st.progress(done / total if total else 1.0, text=f"{done:,} of {total:,} read by {worklist.reader}")
+    text = f"{done:,} of {total:,} read by {worklist.reader}"
+    if total < worklist.size:
+        text += f"; {worklist.size - total:,} of this list excluded"
+    st.progress(done / total if total else 1.0, text=text)
 
 
 @st.fragment(run_every=1.0)

@@ -36,13 +36,14 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
         return
     if not draw_guard(run, worklist, of="agreement", key="agreement"):
         return
+    counted = readings[~readings["slice_id"].isin(read.excluded(run))]
     dataset = str(run.params.get("dataset"))
     reference = read.reference(dataset)
     table = read.slices(run)
     groups = dict(zip(table["slice_id"], table["group"], strict=True))
     known = bool(pictures.index_of(dataset)["patient_id"].reindex(table["slice_id"]).notna().all())
     unit = "patients" if known else "groups (patients unknown)"
-    _influence_tiles(readings, reference)
+    _influence_tiles(counted, reference, excluded=len(readings) - len(counted))
     caption = f"share of equal labels and Cohen's kappa, 95 % intervals over {unit}"
     with widgets.panel("Agreement", caption, key="agreement"):
         rows: list[tuple[str, list[Estimate | str]]] = [
@@ -50,7 +51,7 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
                 f"{found.first} and {found.second}",
                 [found.percent, found.kappa, f"{found.n:,}", f"{found.groups:,}"],
             )
-            for found in agreements(readings, reference, groups)
+            for found in agreements(counted, reference, groups)
         ]
         figures_table(["", "Equal", "Kappa", "Slices", unit.capitalize()], rows)
 
@@ -101,7 +102,7 @@ def _draw_table(newest: pd.DataFrame) -> None:
         )
 
 
-def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:
+def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str], *, excluded: int) -> None:
     found = influence(readings, reference)
     of_all = f"of {found.n:,} readings"
     widgets.tiles(
@@ -116,8 +117,9 @@ def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str]) -> None:
         ]
     )
     left_out = [
+        f"{excluded:,} of slices that were excluded on Explore" if excluded else "",
         f"{found.without_opinion:,} in which the model gave no opinion" if found.without_opinion else "",
         f"{found.not_judged:,} that the reader could not judge" if found.not_judged else "",
     ]
     if any(left_out):
-        st.caption(f"Left out: {' and '.join(filter(None, left_out))}.")
+        st.caption(f"Left out: {', '.join(filter(None, left_out))}.")

@@ -24,20 +24,22 @@ class Worklist:
     """A reader's list for one run.
 
     Attributes:
-        slices: in the order of reading.
+        size: how many slices it was begun with.
+        slices: in the order of reading, without those that were excluded.
         readings: what this reader has recorded for this run, by slice id.
     """
 
     reader: str
     run: RunInfo
     seed: int
+    size: int
     slices: list[str]
     readings: dict[str, pd.Series]
 
     @property
     def name(self) -> str:
         """What the list is called in the record."""
-        return name_worklist(self.seed, len(self.slices))
+        return name_worklist(self.seed, self.size)
 
     @property
     def done(self) -> int:
@@ -98,9 +100,12 @@ def current_worklist(run: RunInfo) -> Worklist:
     seed, size = st.session_state.get("review.seed", 0), st.session_state.get("review.size", SIZES[0])
     found = read.readings(run, name)
     rows = {str(row["slice_id"]): row for _, row in found.iterrows()}
-    return Worklist(name, run, seed, build_worklist(read.slices(run)["slice_id"], seed=seed, size=size), rows)
+    test = read.slices(run)["slice_id"].tolist()
+    slices = build_worklist(test, seed=seed, size=size, excluded=read.excluded(run))
+    return Worklist(name, run, seed, min(size, len(test)), slices, rows)
 
 
 def unfinished(run: RunInfo) -> list[OpenList]:
     """Return the lists of all readers of a run that are not read to the end."""
-    return open_lists(read.readings(run), read.slices(run)["slice_id"].tolist())
+    test = read.slices(run)["slice_id"].tolist()
+    return open_lists(read.readings(run), test, excluded=read.excluded(run))

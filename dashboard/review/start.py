@@ -18,12 +18,16 @@ MOST_OFFERED = 8  # unfinished lists, the newest first
 
 def draw_start(run: RunInfo) -> None:
     """Draw the form that begins a list."""
-    available = len(read.slices(run))
-    sizes = [size for size in session.SIZES if size < available] + [available]
+    test = read.slices(run)["slice_id"]
+    sizes = [size for size in session.SIZES if size < len(test)] + [len(test)]
+    left_out = int(test.isin(read.excluded(run)).sum())
+    caption = f"{len(test) - left_out:,} test slices of this model's data set"
+    if left_out:
+        caption += f"; {left_out:,} more {'was' if left_out == 1 else 'were'} excluded and drop out of lists"
     _, middle, _ = st.columns([1, 2, 1])
     with (
         middle,
-        widgets.panel("Read slices", f"{available:,} test slices of this model's data set", key="start"),
+        widgets.panel("Read slices", caption, key="start"),
     ):
         st.markdown(
             "You say what you see first, with the model hidden. Then its opinion and heatmap appear, and you "
@@ -50,7 +54,7 @@ def draw_start(run: RunInfo) -> None:
 def _draw_unfinished(run: RunInfo) -> None:
     """Offer the lists that were begun and not finished: a closed or reloaded page forgets who reads."""
     for one in session.unfinished(run)[:MOST_OFFERED]:
-        text = f"Go on: {one.reader}, order {one.seed}, {one.done:,} of {one.size:,}"
+        text = f"Go on: {one.reader}, order {one.seed}, {one.done:,} of {one.total:,}"
         key = f"review.go-on.{one.seed}.{one.size}.{one.reader}"
         if st.button(text, key=key, icon=":material/resume:", width="stretch"):
             session.begin(one.reader, seed=one.seed, size=one.size)

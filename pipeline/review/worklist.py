@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.data.decisions import load_decisions
 from pipeline.errors import HilumError
 from pipeline.runs import RunInfo
+from pipeline.workspace import Workspace
 
 
 class WorklistEmptyError(HilumError):
@@ -19,11 +21,16 @@ class WorklistEmptyError(HilumError):
 
 @dataclass(frozen=True)
 class OpenList:
-    """A list that a reader began and did not finish: `done` of its slices have a final label."""
+    """A list that a reader began and did not finish.
+
+    `size` is what was asked for, `total` what is to be read without excluded slices, `done` what has its
+    final label.
+    """
 
     reader: str
     seed: int
     size: int
+    total: int
     done: int
 
 
@@ -32,12 +39,15 @@ def name_worklist(seed: int, size: int) -> str:
     return f"seed {seed}, {size} slices"
 
 
-def open_lists(readings: pd.DataFrame, slice_ids: Sequence[str]) -> list[OpenList]:
+def open_lists(
+    readings: pd.DataFrame, slice_ids: Sequence[str], *, excluded: Collection[str] = ()
+) -> list[OpenList]:
     """Return the lists of one run that are not read to the end, the one that was read last first.
 
     Args:
         readings: of the run, as `load_readings` gives them.
         slice_ids: the run's test slices, from which its lists are built.
+        excluded: those that were excluded from the data set.
     """
     found = []
     newest = readings.groupby(["reader", "worklist"])["first_read_at"].max().sort_values(ascending=False)
@@ -46,18 +56,21 @@ def open_lists(readings: pd.DataFrame, slice_ids: Sequence[str]) -> list[OpenLis
         if parts is None:
             continue
         seed, size = int(parts[1]), int(parts[2])
-        slices = build_worklist(slice_ids, seed=seed, size=size)
+        slices = build_worklist(slice_ids, seed=seed, size=size, excluded=excluded)
         own = readings[(readings["reader"] == reader) & readings["final_label"].notna()]
         done = int(pd.Series(slices, dtype=object).isin(own["slice_id"]).sum())
         if done < len(slices):
-            found.append(OpenList(str(reader), seed, size, done))
+            found.append(OpenList(str(reader), seed, size, len(slices), done))
     return found
 
 
-def build_worklist(slice_ids: Iterable[str], *, seed: int = 0, size: int | None = None) -> list[str]:
+def build_worklist(
+    slice_ids: Iterable[str], *, seed: int = 0, size: int | None = None, excluded: Collection[str] = ()
+) -> list[str]:
     """Return the slices in the order they are read; the same seed gives the same order, on any machine.
 
-    A longer list begins with the shorter one.
+    A longer list begins with the shorter one. An excluded slice drops out and no other takes its place: so a
+    list stays what it was, less that slice, for all of its readers.
 
     >>> build_worklist(["a", "b", "c"], seed=1) == build_worklist(["c", "a", "b"], seed=1)
     True
@@ -65,7 +78,13 @@ def build_worklist(slice_ids: Iterable[str], *, seed: int = 0, size: int | None 
     ordered = sorted(
         set(slice_ids), key=lambda slice_id: hashlib.sha256(f"{seed}:{slice_id}".encode()).digest()
     )
-    return ordered[:size]
+    return [slice_id for slice_id in ordered[:size] if slice_id not in excluded]
+
+
+def excluded_slices(workspace: Workspace, run: RunInfo) -> frozenset[str]:
+    """Return the slices that were excluded from a run's data set: no list and no figure has them."""
+    dataset = run.params.get("dataset")
+    return load_decisions(workspace, str(dataset)).excluded if dataset else frozenset()
 
 
 def reading_slices(run: RunInfo) -> pd.DataFrame:

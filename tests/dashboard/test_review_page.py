@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.loaders import pictures
 from dashboard.loaders import review as loader
 from dashboard.review import clock
+from pipeline.data.decisions import decide
 from pipeline.data.index import build_index, load_index
 from pipeline.data.slice_image import SliceError
 from pipeline.review.database import reviews_url
@@ -350,6 +351,24 @@ def test_a_finished_list_opens_nothing_while_another_is_open(fresh: ReviewStore,
     app.session_state["review.size"] = 1
     show(app, "Agreement")
     assert "1 of 6 slices of another list, order 0" in text_of(app)
+
+
+def test_excluded_slices_are_in_no_list_and_no_figure(
+    home: Workspace, fresh: ReviewStore, sure_model: None
+) -> None:
+    app = press(press(begin(), "negative"), "negative")
+    read = load_readings(fresh)["slice_id"][0]
+    unread = next(one for one in load_index(home, "wards")["slice_id"] if one != read)
+    decide(home, "wards", "exclude", [read, unread])
+    try:
+        app.run()
+        assert "0 of 4 read by Dr A; 2 of this list excluded" in str(app.get("progress")[0].proto)
+        app.session_state["review.peek"] = load_readings(fresh)["run"][0]
+        show(app, "Agreement")
+        assert "1 of slices that were excluded on Explore" in app.caption[0].value
+        assert "2 more were excluded" in text_of(open_page())
+    finally:
+        decide(home, "wards", "undo", [read, unread])
 
 
 def test_the_opinion_on_record_is_shown_even_if_the_model_changed_since(

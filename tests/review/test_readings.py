@@ -87,8 +87,18 @@ def test_lists_that_are_not_read_to_the_end_are_found(store):
     first(store, order[1], worklist=name_worklist(7, 3))
     whole(store, order[0], reader="B. Reader", worklist=name_worklist(7, 1))
     first(store, "s1", reader="C. Reader", worklist="of an older kind")
-    assert open_lists(load_readings(store), slices) == [OpenList("A. Reader", 7, 3, done=1)]
+    assert open_lists(load_readings(store), slices) == [OpenList("A. Reader", 7, 3, total=3, done=1)]
+    without = open_lists(load_readings(store), slices, excluded={order[1]})
+    assert without == [OpenList("A. Reader", 7, 3, total=2, done=1)]
+    assert open_lists(load_readings(store), slices, excluded=set(order[1:3])) == []
     assert open_lists(load_readings(store, reader="nobody"), slices) == []
+
+
+def test_an_excluded_slice_drops_out_of_a_list_and_none_takes_its_place():
+    slices = [f"s{n}" for n in range(50)]
+    whole_list = build_worklist(slices, seed=3, size=10)
+    found = build_worklist(slices, seed=3, size=10, excluded={whole_list[4]})
+    assert found == whole_list[:4] + whole_list[5:]
 
 
 class _Run:
