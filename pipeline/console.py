@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.data.labels import NON_INFORMATIVE
+from pipeline.data.labels import NO_FILE, NON_INFORMATIVE
 from pipeline.notice import NOTICE, SYNTHETIC
 
 
@@ -74,10 +74,15 @@ def size_text(size: float) -> str:
 
 
 def index_text(summary: dict[str, Any]) -> str:
-    labels = ", ".join(f"{label} {count}" for label, count in summary["by_label"].items())
-    text = f"{summary['name']}: {summary['slices']} slices ({labels}), {summary['patients']} patients known, "
+    labels = ", ".join(f"{label} {count}" for label, count in summary["by_label"].items()) or "no class"
+    text = (
+        f"{summary['name']}: {summary['readable']} slices ({labels}), {summary['patients']} patients known, "
+    )
     text += f"{len(summary['errors'])} unreadable, {summary['seconds']:.1f} s"
-    errors = (f"  {error['path']}: {error['reason']}" for error in summary["errors"][:20])
+    others = [
+        error for error in summary["errors"] if error["reason"] != NO_FILE
+    ]  # these are told once, below
+    errors = (f"  {error['path']}: {error['reason']}" for error in others[:20])
     return "\n".join([text, *errors, *summary["columns"], *summary["warnings"]])
 
 

@@ -37,7 +37,8 @@ from pipeline.data.index_summary import (
 )
 from pipeline.data.journal import Journal
 from pipeline.data.known_rows import KnownRows, RowTables
-from pipeline.data.labels import CsvLabels, label_from_path, read_labels_csv
+from pipeline.data.label_paths import place_rows
+from pipeline.data.labels import NO_FILE, CsvLabels, label_from_path, read_labels_csv
 from pipeline.data.scan import FoundFile, Scan, SourceError, scan_folder, without_litter
 from pipeline.data.slice_image import SliceError
 from pipeline.data.table import COLUMNS, failed_row, slice_id
@@ -104,6 +105,9 @@ def build_index(
         if summary is None:
             rows, read = _collect_rows(workspace, source, name, found, cluster, progress)
             progress(0, 1, f"Writing the table of {len(rows):,} slices")
+            if labels.rows:
+                archives = dict(zip(rows["path"], rows["archive"].fillna(""), strict=True))
+                labels = place_rows(labels, archives)
             table = _finish_table(name, rows, labels)
             summary = summarise(
                 table, name, found=found, labels=labels, csv_path=csv_path, read=read, began=began
@@ -115,7 +119,7 @@ def build_index(
             atomic_write_json(folder / "dataset.json", manifest)
         _journal(workspace, name).discard()
     _keep_clusters(workspace, name, progress)
-    progress(1, 1, f"{summary.slices:,} slices, {summary.read:,} files read")
+    progress(1, 1, f"{summary.readable:,} slices, {summary.read:,} files read")
     return summary
 
 
@@ -239,9 +243,8 @@ def _finish_table(name: str, rows: pd.DataFrame, labels: CsvLabels) -> pd.DataFr
     """Put labels and ids to the rows, and add a row for each file that only the CSV knows."""
     missing = RowTables()
     missing.add_table(rows)
-    reason = "The labels file names it, and it is not in the folder, to which paths are relative."
     for path in labels.rows.keys() - set(rows["path"]):
-        missing.add(FoundFile(path), [failed_row(SliceError("missing-file", reason))])
+        missing.add(FoundFile(path), [failed_row(SliceError("missing-file", NO_FILE))])
     table = missing.table().sort_values(["path", "frame"], ignore_index=True)
     ids = [slice_id(name, path, frame) for path, frame in zip(table["path"], table["frame"], strict=True)]
     table["slice_id"] = pd.Series(ids, dtype="str")

@@ -14,7 +14,8 @@ import pandas as pd
 from pipeline.data.datasets import index_file, read_manifest
 from pipeline.data.folder_patients import doubt_folders, patients_text
 from pipeline.data.known_rows import TRANSIENT
-from pipeline.data.labels import RULES, CsvLabels, order_labels
+from pipeline.data.label_paths import paths_text
+from pipeline.data.labels import NO_FILE, RULES, CsvLabels, order_labels
 from pipeline.data.scan import SYNTHETIC_MARKER, Scan
 from pipeline.data.table import OK, UNLABELLED
 from pipeline.workspace import Workspace, read_json
@@ -25,6 +26,7 @@ class IndexSummary:
     """What one pass found. `to_json` is the contract of `index --json`.
 
     Attributes:
+        slices: rows, the unreadable ones too; `readable`, `patients` and `by_label` count what can be read.
         columns: what the labels file's columns were taken for, and what else ids and labels came from.
         warnings: what the user should look at before anything is made of the data set.
     """
@@ -36,6 +38,7 @@ class IndexSummary:
     errors: list[dict[str, str]]
     seconds: float
     read: int
+    readable: int = 0
     labels_csv: str | None = None
     passed_over: list[str] = field(default_factory=list)
     ignored_folders: list[str] = field(default_factory=list)
@@ -59,22 +62,26 @@ def summarise(
     began: float,
 ) -> IndexSummary:
     """Return the summary of a pass that read so many files and ended in this table."""
-    labelled = table["label"].fillna(UNLABELLED).value_counts()
+    readable = table[table["status"] == OK]
+    missing = int((table["error"] == NO_FILE).sum())
+    csv_name = csv_path.name if csv_path is not None else ""
+    labelled = readable["label"].fillna(UNLABELLED).value_counts()
     counts = {str(label): int(count) for label, count in labelled.items()}
     return IndexSummary(
         name=name,
         slices=len(table),
-        patients=int(table["patient_id"].nunique()),
+        patients=int(readable["patient_id"].nunique()),
         by_label={label: counts[label] for label in order_labels(counts)},
         errors=_errors(table),
         seconds=round(time.monotonic() - began, 3),
         read=read,
+        readable=len(readable),
         labels_csv=str(csv_path) if csv_path is not None else None,
         passed_over=found.passed_over,
         ignored_folders=found.ignored_folders,
         dropped_columns=list(labels.header.dropped),
         columns=_origins(table, labels),
-        warnings=doubt_folders(table),
+        warnings=[*paths_text(labels, missing, csv_name), *doubt_folders(table)],
     )
 
 
@@ -99,7 +106,7 @@ def build_manifest(
         "version": version,
         "state": state,
         "slices": summary.slices,
-        "readable": summary.slices - len(summary.errors),
+        "readable": summary.readable,
         "patients": summary.patients,
         "by_label": summary.by_label,
         "labels_csv": summary.labels_csv,

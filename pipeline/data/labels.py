@@ -45,6 +45,7 @@ NO_CLASS = frozenset(
         "dataset",
     }
 )
+NO_FILE = "The labels file names it, and it is not in the folder, to which paths are relative."
 RULES = 1  # of what folders and a CSV say: a greater one makes tables again, without reading the files
 _HEAD = 1 << 16  # bytes: enough of a CSV for its header
 
@@ -60,10 +61,12 @@ class CsvLabels:
     Attributes:
         rows: path -> column -> value; `label` is canonical; empty values are left out.
         header: what its columns are taken for.
+        by_name: how many rows were put under the path of the file that has their file's name.
     """
 
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     header: LabelColumns = LabelColumns()
+    by_name: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.console import index_text
 from pipeline.data import index as module
 from pipeline.data import index_summary, known_rows
 from pipeline.data.datasets import (
@@ -189,12 +190,43 @@ def test_a_csv_beats_folders_keeps_columns_and_names_what_is_missing(workspace, 
     )
     summary = build_index(workspace, folder, name="set")
     assert errors_of(summary) == {"pCT/gone.png": "missing-file"}
-    assert (summary.slices, summary.patients) == (10, 2)
+    assert (summary.slices, summary.readable, summary.patients) == (10, 9, 1)
+    assert summary.warnings[0].startswith("1 of 3 rows of labels.csv name no file")
     table = load_index(workspace, "set").set_index("path")
     first = table.loc["pCT/pCT1.png"]
     assert list(first[["label", "patient_id", "source", "scanner"]]) == ["negative", "P1", "clinic", "big"]
     assert list(table.loc["nCT/nCT1.png", ["label", "patient_id"]]) == ["negative", "P1"]
     assert table.loc["pCT/gone.png", "label"] == "positive"
+
+
+def test_rows_without_a_file_count_nowhere_and_are_told_of_once(workspace, folder):
+    lines = [f"old/{number}.png,covid{number % 2},R{number}" for number in range(60)]
+    (folder / "labels.csv").write_text("\n".join(["path,label,patient_id", *lines, "pCT/pCT1.png,pCT,P1"]))
+    summary = build_index(workspace, folder, name="set")
+    assert (summary.slices, summary.readable, summary.patients, len(summary.errors)) == (69, 9, 1, 60)
+    assert summary.by_label == {"positive": 4, "negative": 3, "non-informative": 2}
+    text = index_text(summary.to_json())
+    assert "set: 9 slices (positive 4" in text and "60 unreadable" in text
+    assert text.count("60 of 61 rows of labels.csv name no file") == 1 and "old/" not in text
+
+
+def test_a_row_is_matched_by_a_file_name_that_comes_once(workspace, folder, picture, write_picture):
+    """Not where two files or two rows have the name, nor where the folder says another class."""
+    for name in ("pCT/twice.png", "nCT/twice.png"):
+        write_picture(folder / name, picture(len(name)))
+    (folder / "labels.csv").write_text(
+        "path,label,patient_id\n"
+        "pCT1.png,pCT,P1\n"
+        "elsewhere/nCT2.png,,P2\n"
+        "twice.png,pCT,P3\n"
+        "a/pCT2.png,pCT,P4\nb/pCT2.png,pCT,P5\n"
+        "nCT3.png,pCT,P6\n"
+    )
+    summary = build_index(workspace, folder, name="set")
+    assert set(errors_of(summary)) == {"twice.png", "a/pCT2.png", "b/pCT2.png", "nCT3.png"}
+    patients = load_index(workspace, "set").query("status == 'ok'").set_index("path")["patient_id"].dropna()
+    assert dict(patients) == {"pCT/pCT1.png": "P1", "nCT/nCT2.png": "P2"}
+    assert "2 of 6 rows of labels.csv were matched by the file's name alone" in summary.warnings[1]
 
 
 def test_synthetic_data_says_so(workspace, folder):
@@ -225,7 +257,7 @@ def test_a_folder_of_texts_is_rows_and_no_crash(workspace, tmp_path):
     for name in ("a.txt", "b.txt"):
         (tmp_path / "texts" / name).write_text("some words")
     summary = build_index(workspace, tmp_path / "texts", name="set")
-    assert (summary.slices, summary.by_label, len(summary.errors)) == (2, {"unlabelled": 2}, 2)
+    assert (summary.slices, summary.by_label, len(summary.errors)) == (2, {}, 2)
 
 
 def test_a_name_is_not_given_to_another_folder(workspace, folder, tmp_path, picture, write_picture):
