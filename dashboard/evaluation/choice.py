@@ -8,8 +8,6 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.loaders import evaluate as read
-from pipeline.evaluation.evaluate import load_part
-from pipeline.evaluation.openings import record_opening
 from pipeline.jobs import JobStore
 
 if TYPE_CHECKING:
@@ -76,25 +74,26 @@ def _why_no_data(run: RunInfo, asked: str) -> str:
 
 
 def open_door(run: RunInfo) -> bool:
-    """Return whether this session opened the run's test part; until then draw the door."""
-    key = f"evaluate.opened.{run.id}"
-    if st.session_state.get(key):
+    """Return whether the run's test part was opened; until then draw the door.
+
+    Once it was, it stays open while its figures stay what they are.
+    """
+    if read.is_open(run):
         return True
     own, others = read.openings(run)
     times = "has not been opened yet" if not own else f"was opened {'once' if own == 1 else f'{own} times'}"
     shared = f"; {others} models' were, on the same split" if others > int(own > 0) else ""
+    changed = " Its figures are others now." if own else ""
     pressed = widgets.empty_state(
         "The test part is closed",
         "It tells the truth once: whoever looks, changes something and looks again has begun to train on it. "
-        f"Choose by validation, then open it. Each opening is logged. This model's {times}{shared}.",
+        "Choose by validation, then open it. Each opening is logged; to read the same figures again counts "
+        f"as none. This model's {times}{shared}.{changed}",
         action="Open the test part",
         key="test-door",
     )
     if pressed:
-        record_opening(
-            loaders.workspace(), run, n=len(load_part(loaders.workspace(), run, "test")), by="page"
-        )
-        st.session_state[key] = True
+        read.open_test(run)
         st.rerun()
     return False
 

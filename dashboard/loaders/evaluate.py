@@ -19,8 +19,8 @@ from pipeline.evaluation.clinical import (
     predictive_values_of,
 )
 from pipeline.evaluation.curves import Curve, CurveUndefinedError, precision_recall_curve, roc_curve
-from pipeline.evaluation.evaluate import Evaluation, evaluate_dataset, evaluate_part
-from pipeline.evaluation.openings import count_openings
+from pipeline.evaluation.evaluate import Evaluation, evaluate_dataset, evaluate_part, load_part
+from pipeline.evaluation.openings import count_openings, record_opening, was_opened
 from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
 
@@ -100,6 +100,29 @@ def openings(run: RunInfo) -> tuple[int, int]:
     return count_openings(workspace(), run)
 
 
+def is_open(run: RunInfo) -> bool:
+    """Return whether the figures of the run's test part, as they are now, were looked at before."""
+    return was_opened(workspace(), run, n=test_size(run))
+
+
+def open_test(run: RunInfo) -> None:
+    """Log that the run's test part is looked at."""
+    record_opening(workspace(), run, n=test_size(run), by="page")
+
+
+def test_size(run: RunInfo) -> int:
+    """Return how many slices the run's test part has, without excluded ones."""
+    table = run.artifacts / "predictions" / "test.parquet"
+    marks = (stamp(table), _decided(run.params.get("dataset")))
+    return _test_size(str(workspace().root), run.id, marks)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _test_size(root: str, run_id: str, marks: tuple[float, ...]) -> int:
+    opened = Workspace.open(root)
+    return len(load_part(opened, RunStore(opened).find(run_id), "test"))
+
+
 def part_findings(run: RunInfo, part: str) -> Findings:
     """Return the evaluation of a part of the run's own split. Whoever shows a test part logs it first."""
     root = workspace().root
@@ -152,7 +175,6 @@ def _dataset_findings(root: str, run_id: str, dataset: str, marks: tuple[str, fl
 @st.cache_resource(show_spinner="Comparing", max_entries=12)
 def _comparison(root: str, first: str, second: str, part: str, marks: tuple[float, ...]) -> Comparison:
     from pipeline.evaluation.compare import compare_predictions
-    from pipeline.evaluation.evaluate import load_part
 
     opened = Workspace.open(root)
     runs = [RunStore(opened).find(run_id) for run_id in (first, second)]

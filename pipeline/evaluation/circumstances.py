@@ -41,7 +41,9 @@ def circumstances_of_dataset(
         synthetic=_is_synthetic(workspace, dataset),
         synthetic_model=run.synthetic,
         shared_patients=_shared_patients(run, predictions),
-        shared_slices=_shared_slices(workspace, run, dataset, predictions),
+        shared_slices=_slices_among(workspace, _seen(run), dataset, predictions),
+        own_slices=_slices_among(workspace, _recorded(run), dataset, predictions),
+        other_sources=_other_sources(workspace, run, dataset, predictions),
         external=dataset != run.params.get("dataset"),
         calibrated=_is_calibrated(run),
     )
@@ -57,12 +59,16 @@ def _is_calibrated(run: RunInfo) -> bool:
     return (run.artifacts / "calibration.json").is_file()
 
 
-def _seen(run: RunInfo) -> pd.DataFrame | None:
+def _recorded(run: RunInfo) -> pd.DataFrame | None:
+    """Return the run's slices, of every part."""
     path = run.artifacts / "seen.parquet"
-    if not path.is_file():
-        return None
-    seen = pd.read_parquet(path)
-    return seen[seen["part"].isin(MAKING)]
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def _seen(run: RunInfo) -> pd.DataFrame | None:
+    """Return the slices that the model was made with."""
+    recorded = _recorded(run)
+    return None if recorded is None else recorded[recorded["part"].isin(MAKING)]
 
 
 def _shared_patients(run: RunInfo, predictions: Predictions) -> int | None:
@@ -73,10 +79,23 @@ def _shared_patients(run: RunInfo, predictions: Predictions) -> int | None:
     return len(set(seen["patient_id"]) & set(predictions.table["patient_id"].dropna()))
 
 
-def _shared_slices(workspace: Workspace, run: RunInfo, dataset: str, predictions: Predictions) -> int | None:
-    """How many of these slices, by their content, the model was made with."""
-    seen = _seen(run)
-    if seen is None or read_manifest(workspace, dataset) is None:
+def _slices_among(
+    workspace: Workspace, among: pd.DataFrame | None, dataset: str, predictions: Predictions
+) -> int | None:
+    """How many of these slices, by their content, are among those; None where it cannot be told."""
+    if among is None or read_manifest(workspace, dataset) is None:
         return None
     index = load_index(workspace, dataset).set_index("slice_id")["content_hash"]
-    return int(index.reindex(predictions.table["slice_id"]).isin(seen["content_hash"]).sum())
+    return int(index.reindex(predictions.table["slice_id"]).isin(among["content_hash"]).sum())
+
+
+def _other_sources(workspace: Workspace, run: RunInfo, dataset: str, predictions: Predictions) -> bool | None:
+    """Whether no slice has a source of the run's own data set; None where a source is not recorded."""
+    own = run.params.get("dataset")
+    if not own or any(read_manifest(workspace, name) is None for name in (own, dataset)):
+        return None
+    here = load_index(workspace, dataset).set_index("slice_id")["source"]
+    here, there = here.reindex(predictions.table["slice_id"]), load_index(workspace, own)["source"]
+    if here.isna().any() or there.isna().any():
+        return None
+    return set(here).isdisjoint(there)

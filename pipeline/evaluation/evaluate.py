@@ -198,7 +198,8 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate a run on a part of its own split, or on another indexed data set.
 
-    Evaluating on `test` opens the test part: it is logged and counted (`openings.py`).
+    Evaluating on `test` opens the test part: it is logged and counted (`openings.py`). So does another data
+    set that holds slices of it.
 
     Args:
         workspace: where the run lies.
@@ -216,7 +217,10 @@ def evaluate_run(
     info = RunStore(workspace).find(run)
     options: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed, "progress": progress}
     if dataset is not None:
-        return evaluate_dataset(workspace, info, dataset, **options)
+        found = evaluate_dataset(workspace, info, dataset, **options)
+        if (found.circumstances.own_slices or 0) > (found.circumstances.shared_slices or 0):
+            record_opening(workspace, info, n=len(found.predictions), by=f"data set {dataset}")
+        return found
     if part == "test":
         record_opening(workspace, info, n=len(load_part(workspace, info, part)), by="command")
     return evaluate_part(workspace, info, part, **options)

@@ -1,11 +1,13 @@
 """How often a test part was opened: one line an opening, appended and never rewritten.
 
-A test part tells the truth once. Each further look, by this run or by others trained on the same split, makes
-its figures a little more flattering, because somebody chose with it. So every look is counted and shown.
+A test part tells the truth once. Each look at other figures of it, of this run after something was changed or
+of others trained on the same split, makes them a little more flattering, because somebody chose with it. So
+every look is logged, and looks at new figures are counted; to read the same figures again changes nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -31,6 +33,7 @@ class Opening:
         time: UTC, ISO 8601.
         by: where it was opened: `page` or `command`.
         n: slices that were shown.
+        figures: digest of what was shown, the predictions and what was fitted to them; empty in old logs.
     """
 
     run: str
@@ -41,6 +44,7 @@ class Opening:
     time: str
     by: str
     n: int
+    figures: str = ""
 
 
 def log_path(workspace: Workspace) -> Path:
@@ -60,6 +64,7 @@ def record_opening(workspace: Workspace, run: RunInfo, *, n: int, by: str, part:
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         by=by,
         n=n,
+        figures=figures_digest(run, n=n, part=part),
     )
     path = log_path(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +77,20 @@ def record_opening(workspace: Workspace, run: RunInfo, *, n: int, by: str, part:
     finally:
         os.close(descriptor)
     return opening
+
+
+def figures_digest(run: RunInfo, *, n: int, part: str = "test") -> str:
+    """Return what changes with the figures of a part: its predictions, the calibration, how many count."""
+    digest = hashlib.sha256(str(n).encode())
+    for path in (run.artifacts / "predictions" / f"{part}.parquet", run.artifacts / "calibration.json"):
+        digest.update(path.read_bytes() if path.is_file() else b"none")
+    return digest.hexdigest()[:16]
+
+
+def was_opened(workspace: Workspace, run: RunInfo, *, n: int) -> bool:
+    """Return whether the figures of the run's test part, as they are now, were looked at before."""
+    now = figures_digest(run, n=n)
+    return any(opening.run == run.id and opening.figures == now for opening in list_openings(workspace))
 
 
 def list_openings(workspace: Workspace) -> list[Opening]:
@@ -96,11 +115,12 @@ def list_openings(workspace: Workspace) -> list[Opening]:
 
 
 def count_openings(workspace: Workspace, run: RunInfo) -> tuple[int, int]:
-    """Return how often this run's test part was opened, and by how many runs of the same split in all."""
+    """Return how many different figures of this run's test part were looked at, and of how many runs of the
+    same split any were."""
     split = str(run.load_split().get("hash", ""))
     openings = list_openings(workspace)
-    own = sum(opening.run == run.id for opening in openings)
+    own = [opening.figures for opening in openings if opening.run == run.id]
     runs = {
         opening.run for opening in openings if opening.run == run.id or (split and opening.split == split)
     }
-    return own, len(runs)
+    return len({digest for digest in own if digest}) + own.count(""), len(runs)

@@ -38,9 +38,11 @@ class Circumstances:
         group_by: how the split was made: `patient`, `cluster` or `none`.
         shared_patients: patients of these slices that the model was trained or chosen on.
         shared_slices: slices, by their content, that it was trained or chosen on.
-        external: whether these slices come from another source than the training's.
+        external: whether these slices are of another data set than the training's.
+        own_slices: slices, by their content, that are in any part of the run's own split.
+        other_sources: whether no slice's source is one of the training's; None where one is not recorded.
         calibrated: whether the probabilities were calibrated on patients of their own.
-        openings: how often this test part was opened for this run.
+        openings: how many different figures of this test part were looked at for this run.
         split_runs: how many runs opened the test part of this split.
         rejected: slices that the input gate would not have answered.
     """
@@ -54,6 +56,8 @@ class Circumstances:
     shared_patients: int | None = None
     shared_slices: int | None = None
     external: bool = False
+    own_slices: int | None = None
+    other_sources: bool | None = None
     calibrated: bool | None = None
     openings: int | None = None
     split_runs: int | None = None
@@ -254,16 +258,22 @@ def _error_text(error: Estimate) -> str:
 def _external(c: Circumstances) -> Line:
     claim = "Tested on a data set from elsewhere"
     if not c.external:
+        own = "These slices are of the run's own data set; evaluate it on one from elsewhere too."
+        return Line(claim, "not known", own)
+    if c.own_slices:
+        return Line(claim, "not met", f"{c.own_slices:,} of these slices are in the run's own data set too.")
+    if c.shared_patients:
+        return Line(claim, "not met", "Patients of the training are in this data set too.")
+    if c.other_sources is None:
         return Line(
             claim,
             "not known",
-            "These slices are of the run's own data set; evaluate it on one from elsewhere too.",
+            "Another data set, but where its slices and the training's come from is not recorded: give each "
+            "slice's hospital or scanner as `source` in the labels.csv of both.",
         )
-    if c.shared_slices or c.shared_patients:
-        return Line(claim, "not met", "This data set shares slices or patients with the training's.")
-    return Line(
-        claim, "met", "Another data set than the training's; that it is another hospital's, you know."
-    )
+    if not c.other_sources:
+        return Line(claim, "not met", "Slices of this data set have a source that the training's have too.")
+    return Line(claim, "met", "The sources of these slices are none of the training's.")
 
 
 def _fresh(c: Circumstances) -> Line:
@@ -273,6 +283,7 @@ def _fresh(c: Circumstances) -> Line:
     if c.openings is None:
         return Line(claim, "not known", "Openings are not recorded for this table.")
     evidence = f"Opened {c.openings} time{'s' if c.openings != 1 else ''} for this run"
+    evidence += ", each time with other figures" if c.openings > 1 else ""
     if c.split_runs is not None:
         evidence += f", by {c.split_runs} run{'s' if c.split_runs != 1 else ''} of this split in all"
     return Line(claim, "met" if c.openings <= 1 and (c.split_runs or 0) <= 1 else "not met", f"{evidence}.")

@@ -36,11 +36,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def app(home: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.setenv("HILUM_WORKSPACE", str(home.root))
+    app = opened()
+    yield app
+    assert not app.exception
+
+
+def opened() -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=60)
     app.query_params["run"] = "first"
-    app.run()
-    yield app.switch_page("views/evaluate.py").run()
-    assert not app.exception
+    return app.run().switch_page("views/evaluate.py").run()
 
 
 def text_of(app: AppTest) -> str:
@@ -71,6 +75,10 @@ def test_the_test_part_opens_by_a_deliberate_act_that_is_logged(app: AppTest, ho
     assert "Classification report" in text_of(app)
     assert [(o.by, o.n) for o in list_openings(home)[before:]] == [("page", 288)]
     app.run()  # a look at the page as it is counts once
+    assert len(list_openings(home)) == before + 1
+    again = opened()
+    choose(again, "On", "test")
+    assert "Classification report" in text_of(again), "the same figures, in another tab"
     assert len(list_openings(home)) == before + 1
 
 

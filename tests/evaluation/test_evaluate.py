@@ -19,6 +19,7 @@ from pipeline.evaluation.openings import (
     list_openings,
     log_path,
     record_opening,
+    was_opened,
 )
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.workspace import Workspace
@@ -147,9 +148,11 @@ def test_each_look_at_a_test_part_is_counted(workspace):
         ("second", "test", "command", 288),
         ("second", "test", "page", 288),
     ]
-    assert found.to_json()["openings"] == 2
-    own, runs = count_openings(workspace, _run(workspace, "second"))
-    assert (own, runs) == (2, 2)  # the first run of this split was opened above
+    assert found.to_json()["openings"] == 1, "the same figures, read again"
+    run = _run(workspace, "second")
+    assert was_opened(workspace, run, n=288) and not was_opened(workspace, run, n=287)
+    record_opening(workspace, run, n=287, by="page")  # a slice was excluded since
+    assert count_openings(workspace, run) == (2, 2)  # the first run of this split was opened above
 
 
 def test_validation_is_free(workspace):

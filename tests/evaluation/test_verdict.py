@@ -38,7 +38,7 @@ def _status(predictions, circumstances, beginning):
 
 
 def test_the_best_that_can_be_said(good):
-    lines, summary = _lines(good, replace(BEST, part=None, external=True))
+    lines, summary = _lines(good, replace(BEST, part=None, external=True, own_slices=0, other_sources=True))
     unknown = [line.claim for line in lines.values() if line.status != "met"]
     assert unknown == ["Patients fare better with it than without it"]
     assert summary.startswith("Worth a prospective study")
@@ -77,6 +77,21 @@ def test_its_own_data_set_alone_does_not_show_fitness(good):
 )
 def test_each_doubt_has_its_line(good, change, claim, status):
     assert _status(good, replace(BEST, **change), claim).status == status
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({"own_slices": 24, "other_sources": True}, "not met", "24 of these slices are in the run's own"),
+        ({"own_slices": 0, "other_sources": None}, "not known", "`source`"),
+        ({"own_slices": 0, "other_sources": False}, "not met", "the training's have too"),
+        ({"own_slices": 0, "shared_patients": 2}, "not met", "Patients of the training"),
+        ({"own_slices": 0, "other_sources": True}, "met", "none of the training's"),
+    ],
+)
+def test_another_name_does_not_make_a_data_set_come_from_elsewhere(good, change, status, said):
+    line = _status(good, replace(BEST, part=None, external=True, **change), "Tested on a data set")
+    assert line.status == status and said in line.evidence
 
 
 def test_unknown_patients_are_not_known_to_be_unseen():
