@@ -117,7 +117,10 @@ def _draw_informed(worklist: Worklist, slice_id: str, stage: Stage) -> None:
         _progress(worklist)
         labels = worklist.run.class_names
         first = row["blind_corrected_to"] or row["blind_label"]
-        st.html(f'<div class="h-said">You said {widgets.class_badge(str(first), labels)}</div>')
+        said = f"You said {widgets.class_badge(str(row['blind_label']), labels)}"
+        if row["blind_corrected_to"]:
+            said += f", meant {widgets.class_badge(str(first), labels)}"
+        st.html(f'<div class="h-said">{said}</div>')
         draw_opinion(shown, labels)
         widgets.heading("Your final label", "correcting" if correcting else "")
         st.text_area(

@@ -84,15 +84,19 @@ def draw_readings(run: RunInfo, worklist: Worklist | None) -> None:
             on_click="ignore", key="review.json",
         )  # fmt: skip
     if len(readings):
-        _draw_table(readings.iloc[::-1][list(SHOWN)])
+        _draw_table(readings.iloc[::-1])
 
 
 def _draw_table(newest: pd.DataFrame) -> None:
     """Draw readings as a table, in words and with one decimal of a second."""
     seconds = {name: newest[name].astype(float).round(1) for name in ("blind_seconds", "final_seconds")}
     texts = {name: newest[name].fillna("") for name in ("model_label", "final_label", "note")}
+    meant = newest["blind_corrected_to"]
+    texts["blind_label"] = newest["blind_label"].where(
+        meant.isna(), newest["blind_label"] + ", meant " + meant.fillna("")
+    )
     moments = newest["first_read_at"].str.slice(0, 16).str.replace("T", " ")
-    shown = newest.assign(**seconds, **texts, first_read_at=moments).rename(columns=SHOWN)
+    shown = newest.assign(**seconds, **texts, first_read_at=moments)[list(SHOWN)].rename(columns=SHOWN)
     with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
         st.dataframe(
             shown,
@@ -111,15 +115,15 @@ def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str], *, exclu
             widgets.Tile("Unchanged", f"{found.unchanged:,}", of_all),
             widgets.Tile("Wrong, then right", f"{found.helped:,}", "after the model's opinion"),
             widgets.Tile("Right, then wrong", f"{found.harmed:,}", "after the model's opinion"),
+            widgets.Tile("Changed otherwise", f"{found.changed_otherwise:,}", "from wrong to wrong"),
             widgets.Tile(
-                "Followed it into error", f"{found.followed_wrong:,}", "took the model's wrong label"
+                "Followed it into error",
+                f"{found.followed_wrong:,}",
+                "of those changed: took the model's wrong label",
             ),
         ]
     )
-    left_out = [
-        f"{excluded:,} of slices that were excluded on Explore" if excluded else "",
-        f"{found.without_opinion:,} in which the model gave no opinion" if found.without_opinion else "",
-        f"{found.not_judged:,} that the reader could not judge" if found.not_judged else "",
-    ]
-    if any(left_out):
-        st.caption(f"Left out: {', '.join(filter(None, left_out))}.")
+    left_out = {"of slices that were excluded on Explore": excluded, **found.left_out}
+    parts = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
+    if parts:
+        st.caption(f"Left out: {', '.join(parts)}.")

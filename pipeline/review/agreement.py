@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -34,11 +35,14 @@ class Influence:
 
     Attributes:
         n: readings with a blind, a final and a reference label and the model's opinion, the first label not
-            corrected after the opinion was shown.
+            corrected after the opinion was shown: `unchanged`, `helped`, `harmed` and `changed_otherwise`
+            together.
         helped: wrong before and right after; harmed the other way round.
+        changed_otherwise: from one wrong label to another.
         followed_wrong: changed to the model's label, which was wrong.
-        without_opinion: readings left out only because the model gave no opinion.
-        not_judged: readings left out because the reader said, first or last, that they cannot judge.
+        left_out: how many readings do not count, by the reason, each under the first that holds: `without a
+            final label`, `that the reader could not judge`, `without a reference label`, `with a corrected
+            first label`, `without an opinion of the model`.
     """
 
     n: int
@@ -47,8 +51,7 @@ class Influence:
     harmed: int
     changed_otherwise: int
     followed_wrong: int
-    without_opinion: int
-    not_judged: int
+    left_out: Mapping[str, int]
 
 
 def cohen_kappa(confusion: np.ndarray) -> np.ndarray:
@@ -148,11 +151,9 @@ def influence(readings: pd.DataFrame, reference: Mapping[str, str]) -> Influence
 
     Only readings in which the model's opinion was shown count: no other label comes after it.
     """
-    truth = readings["slice_id"].map(dict(reference))
-    labelled = _blind_labels(readings).notna() & _judged(readings["final_label"]).notna() & truth.notna()
-    answered = (readings["model_status"] == "ok") & readings["model_label"].notna()
-    usable = labelled & answered
-    rows, truth = readings[usable], truth[usable]
+    reasons = _why_left_out(readings, reference)
+    rows = readings[reasons == ""]
+    truth = rows["slice_id"].map(dict(reference))
     before, after = rows["blind_label"] == truth, rows["final_label"] == truth
     same = rows["blind_label"] == rows["final_label"]
     followed = ~same & (rows["final_label"] == rows["model_label"]) & ~after
@@ -163,9 +164,53 @@ def influence(readings: pd.DataFrame, reference: Mapping[str, str]) -> Influence
         harmed=int((before & ~after).sum()),
         changed_otherwise=int((~same & ~before & ~after).sum()),
         followed_wrong=int(followed.sum()),
-        without_opinion=int((labelled & ~answered).sum()),
-        not_judged=int((readings[["blind_label", "final_label"]] == CANNOT_JUDGE).any(axis=1).sum()),
+        left_out=Counter(str(reason) for reason in reasons if reason),
     )
+
+
+def usable(readings: pd.DataFrame, reference: Mapping[str, str]) -> pd.DataFrame:
+    """Return the readings that tell what the model's opinion did; `Influence` says which these are."""
+    return readings[_why_left_out(readings, reference) == ""]
+
+
+def disagreements(readings: pd.DataFrame) -> pd.DataFrame:
+    """Return the slices that readers labelled differently, first or last, one row a slice.
+
+    Columns: `slice_id`, `model_label`, and a column a reader: `first`, or `first, then final` where they
+    differ; None where the reader has not read the slice to the end.
+    """
+    ended = readings[readings["final_label"].notna()]
+    found = []
+    for slice_id, rows in ended.groupby("slice_id", sort=False):
+        said = {column: _judged(rows[column]).dropna().nunique() for column in ("blind_label", "final_label")}
+        if max(said.values()) > 1:
+            texts = {str(row["reader"]): _both_labels(row) for _, row in rows.iterrows()}
+            found.append({"slice_id": slice_id, "model_label": rows["model_label"].iloc[-1], **texts})
+    readers = sorted(str(name) for name in ended["reader"].unique())
+    return pd.DataFrame(found, columns=["slice_id", "model_label", *readers], dtype=object)
+
+
+def _both_labels(row: pd.Series) -> str:
+    first, final = str(row["blind_label"]), str(row["final_label"])
+    return first if first == final else f"{first}, then {final}"
+
+
+def _why_left_out(readings: pd.DataFrame, reference: Mapping[str, str]) -> pd.Series:
+    """Return why each reading tells nothing of the opinion's influence, "" where it does."""
+    reasons = {
+        "without a final label": readings["final_label"].isna(),
+        "that the reader could not judge": (readings[["blind_label", "final_label"]] == CANNOT_JUDGE).any(
+            axis=1
+        ),
+        "without a reference label": readings["slice_id"].map(dict(reference)).isna(),
+        "with a corrected first label": readings["blind_corrected_to"].notna(),
+        "without an opinion of the model": (readings["model_status"] != "ok")
+        | readings["model_label"].isna(),
+    }
+    found = pd.Series("", index=readings.index, dtype=object)
+    for reason, holds in reasons.items():
+        found = found.where((found != "") | ~holds, reason)
+    return found
 
 
 def _judged(labels: pd.Series) -> pd.Series:

@@ -29,7 +29,7 @@ def load_readings(
 
     `blind_label` is what the reader said first, whatever was corrected later; `blind_corrected_to` what they
     say they meant. Seconds are None where they are not known. `changed` tells whether the final label differs
-    from the first. A reading without its end has no `final_label`.
+    from the first, as it was meant. A reading without its end has no `final_label`.
     """
     rows = store.rows()
     shown = {row["first_read"]: row for row in rows["opinions"]}
@@ -115,7 +115,7 @@ def _reading(
             "final_seconds": last["seconds"] or None,
             "agreed": last["agreed"],
             "overrode": last["overrode"],
-            "changed": last["label"] != first["label"],
+            "changed": last["label"] != (meant or first["label"]),
             "final_at": last["recorded_at"],
         }
     return row

@@ -270,6 +270,12 @@ def test_a_slip_is_kept_and_named(fresh: ReviewStore, sure_model: None) -> None:
     press(app, "I meant positive")
     row = load_readings(fresh).iloc[0]
     assert (row["blind_label"], row["blind_corrected_to"]) == ("negative", "positive")
+    assert "You said" in text_of(app) and ", meant" in text_of(app)
+    press(app, "negative")
+    shown = show(app, "Readings").dataframe[0].value.iloc[0]
+    assert (shown["First label"], shown["Changed"], shown["Corrections"]) == (
+        "negative, meant positive", True, 1,
+    )  # fmt: skip
 
 
 def test_without_a_model_the_reading_goes_on_and_says_so(fresh: ReviewStore) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from pipeline.evaluation.intervals import wilson
-from pipeline.review.agreement import agree, agreements, cohen_kappa, influence
+from pipeline.review.agreement import agree, agreements, cohen_kappa, disagreements, influence
 
 
 def _series(values):
@@ -68,19 +68,40 @@ def test_what_the_opinion_did():
     assert (found.followed_wrong, found.changed_otherwise) == (1, 0)
 
 
+def test_every_reading_is_counted_once():
+    readings = _readings()
+    readings["final_label"] = [None, "other", "negative", "positive", "negative", "cannot judge"]
+    found = influence(readings, REFERENCE | {"s4": None})
+    assert found.n == found.unchanged + found.helped + found.harmed + found.changed_otherwise == 3
+    assert sum(found.left_out.values()) == 3
+    assert found.changed_otherwise == 1
+
+
+def test_slices_that_readers_label_differently_are_listed():
+    other = _readings().assign(reader="B")
+    other.loc[2, ["blind_label", "final_label"]] = ["positive", "negative"]
+    other.loc[3, ["blind_label", "final_label"]] = "cannot judge"
+    found = disagreements(pd.concat([_readings(), other], ignore_index=True))
+    assert found.to_dict("records") == [
+        {"slice_id": "s2", "model_label": "positive", "A": "negative", "B": "positive, then negative"}
+    ]
+
+
 def test_readings_without_an_opinion_say_nothing_of_its_influence():
     readings = _readings()
     readings.loc[0, ["model_status", "model_label"]] = ["error", None]
     readings.loc[1, ["model_status", "model_label"]] = ["rejected", None]
     found = influence(readings, REFERENCE)
-    assert (found.n, found.helped, found.without_opinion) == (3, 0, 2)
+    assert (found.n, found.helped) == (3, 0)
+    assert found.left_out == {"without an opinion of the model": 2, "with a corrected first label": 1}
 
 
 def test_what_could_not_be_judged_counts_nowhere():
     readings = _readings()
     readings.loc[1, "blind_label"] = readings.loc[2, "final_label"] = "cannot judge"
     found = influence(readings, REFERENCE)
-    assert (found.n, found.helped, found.not_judged) == (3, 0, 2)
+    assert (found.n, found.helped) == (3, 0)
+    assert found.left_out["that the reader could not judge"] == 2
     named = {(a.first, a.second): a.n for a in agreements(readings, REFERENCE, {})}
     assert (named["A, first label", "reference"], named["A, final label", "reference"]) == (4, 5)
 
