@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import HilumError
@@ -19,6 +20,7 @@ from pipeline.evaluation.intervals import LEVEL, RESAMPLES, Resamples, draw_resa
 from pipeline.evaluation.openings import record_opening
 from pipeline.evaluation.predictions import Predictions, focus_class, load_predictions
 from pipeline.evaluation.subgroups import Subgroup, find_subgroups
+from pipeline.evaluation.subject import describe_model
 from pipeline.evaluation.verdict import Circumstances, Verdict, judge
 from pipeline.inference.calibrated import Calibration, load_calibration
 from pipeline.jobs import Progress, no_progress
@@ -45,6 +47,7 @@ class Evaluation:
         subgroups: by column.
         callings: how well the class that a clinician asks about first is called, by each rule.
         coverage: how often the conformal sets held the right class; None where the run has none.
+        model: what was tested, in words by name; empty for a table without a run.
         circumstances: what the verdict rests on beside the figures.
     """
 
@@ -62,6 +65,7 @@ class Evaluation:
     verdict: Verdict
     callings: tuple[Calling, ...] = ()
     coverage: Coverage | None = None
+    model: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -120,6 +124,7 @@ class Evaluation:
                 "resamples": len(self.resamples.weights),
                 "seed": self.seed,
             },
+            "model": dict(self.model),
             "openings": self.circumstances.openings,
             "synthetic": self.is_synthetic,
             "verdict": self.verdict.to_json(),
@@ -135,10 +140,14 @@ def evaluate_table(
     data: str = "table",
     circumstances: Circumstances | None = None,
     fitted: Calibration | None = None,
+    model: Mapping[str, str] | None = None,
     n_resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate a table of predictions, whoever made it; `fitted` is the calibration of its run."""
+    """Evaluate a table of predictions, whoever made it.
+
+    `fitted` is the calibration of its run, `model` what the report says of the model.
+    """
     resamples = draw_resamples(predictions.groups, n_resamples=n_resamples, seed=seed, unit=predictions.unit)
     figures = compute_figures(predictions, resamples=resamples)
     calibration = calibration_figures(predictions, resamples)
@@ -161,6 +170,7 @@ def evaluate_table(
         calibration=calibration,
         subgroups=subgroups,
         circumstances=known,
+        model=model or {},
         verdict=judge(figures, calibration=calibration, subgroups=subgroups, circumstances=known),
         callings=find_callings(
             predictions,
@@ -243,6 +253,7 @@ def evaluate_part(
         data=f"{name or 'its own data set'}, part {part}",
         circumstances=circumstances_of_part(workspace, run, part, predictions),
         fitted=load_calibration(run.artifacts),
+        model=describe_model(run),
         **options,
     )
     progress(2, 2, f"Evaluated {run.name} on {found.data}")
@@ -267,6 +278,7 @@ def evaluate_dataset(
         data=f"data set {dataset}",
         circumstances=circumstances_of_dataset(workspace, run, dataset, predictions),
         fitted=load_calibration(run.artifacts),
+        model=describe_model(run),
         **options,
     )
     progress(2, 2, f"Evaluated {run.name} on {found.data}")

@@ -47,6 +47,7 @@ def build_report(evaluation: Evaluation) -> str:
     sections = [
         _head(evaluation),
         _verdict(evaluation),
+        _model(evaluation),
         _headline(evaluation),
         _confusion(evaluation.figures),
         _classes(evaluation),
@@ -77,6 +78,14 @@ def _verdict(evaluation: Evaluation) -> str:
     return (
         f'<p class="summary">{html_text(evaluation.verdict.summary)}</p>'
         f"<table><tr><th>Status</th><th>Condition</th><th>Evidence</th></tr>{''.join(rows)}</table>"
+    )
+
+
+def _model(evaluation: Evaluation) -> str:
+    if not evaluation.model:
+        return ""
+    return (
+        f"<h2>What was tested</h2>{html_table(['', ''], [list(each) for each in evaluation.model.items()])}"
     )
 
 

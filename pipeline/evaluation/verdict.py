@@ -283,7 +283,6 @@ def _fresh(c: Circumstances) -> Line:
     if c.openings is None:
         return Line(claim, "not known", "Openings are not recorded for this table.")
     evidence = f"Opened {c.openings} time{'s' if c.openings != 1 else ''} for this run"
-    evidence += ", each time with other figures" if c.openings > 1 else ""
     if c.split_runs is not None:
         evidence += f", by {c.split_runs} run{'s' if c.split_runs != 1 else ''} of this split in all"
     return Line(claim, "met" if c.openings <= 1 and (c.split_runs or 0) <= 1 else "not met", f"{evidence}.")
