@@ -67,13 +67,13 @@ def _parts(run: RunInfo) -> list[str]:
     if not path.is_file():
         return []
     seen = pd.read_parquet(path, columns=["part", "patient_id"])
-    counts = seen.groupby("part", observed=True)["patient_id"].agg(["size", "nunique"])
-    return [
-        f"{part} {int(counts.at[part, 'size']):,} slices"
-        + (f" of {int(patients):,} patients" if (patients := counts.at[part, "nunique"]) else "")
-        for part in ("train", "val", "calibration", "test")
-        if part in counts.index
-    ]
+    found = []
+    for part in ("train", "val", "calibration", "test"):
+        rows = seen[seen["part"] == part]
+        patients = rows["patient_id"].nunique()
+        if len(rows):
+            found.append(f"{part} {len(rows):,} slices" + (f" of {patients:,} patients" if patients else ""))
+    return found
 
 
 def _model_file(run: RunInfo) -> str:
