@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.data.datasets import DatasetInfo
 
 SUBFOLDERS_SHOWN = 6
+FOLDER_OF_FILE = "name the folder that it lies in. ZIP archives in a folder are read as folders are."
 
 
 class AddingError(HilumError):
@@ -104,6 +105,8 @@ def submit_index(source: Path | None, *, name: str, labels: str = "") -> Job:
         AddingError: there is no such folder or labels file.
         InvalidNameError: the name cannot be one.
     """
+    if source is not None and source.is_file():
+        raise AddingError(f"{source} is a file: {FOLDER_OF_FILE}")
     if source is None or not source.is_dir():
         raise AddingError(f"There is no folder {source or ''} on this machine: check the path.")
     argv = ["index", str(source.absolute()), "--name", checked_name(name)]
@@ -118,6 +121,8 @@ def submit_index(source: Path | None, *, name: str, labels: str = "") -> Job:
 def _look_into(source: Path) -> str:
     """Say what a folder holds at first sight."""
     try:
+        if source.is_file():
+            return f"This is a file: {FOLDER_OF_FILE}"
         if not source.is_dir():
             return "There is no such folder."
         entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))

@@ -30,7 +30,7 @@ def facts_html(row: pd.Series) -> str:
         values["values"] += f", mean {row['intensity_mean']:.0f}"
     if pd.notna(row["window_center"]) and pd.notna(row["window_width"]):
         values["window"] = f"{row['window_width']:.0f} / {row['window_center']:.0f}"
-    values["copies"] = f"{row['copies']:,} near-copies" if row["copies"] else None
+    values["copies"] = _copies_text(int(row["copies"]), int(row["alike"]))
     values["frame"] = f"{row['frame'] + 1}" if row["frame"] else None
     for name, unit, digits in (
         ("pixel_spacing", " mm", 2),
@@ -47,6 +47,13 @@ def facts_html(row: pd.Series) -> str:
         if text
     )
     return f'<dl class="h-facts">{body}</dl>'
+
+
+def _copies_text(copies: int, alike: int) -> str:
+    """Return how many copies a slice has, and how many others are as alike as neighbours."""
+    neighbours = alike - copies
+    said = [f"{copies:,}"] if copies else []
+    return ", ".join([*said, *([f"{neighbours:,} as alike as neighbours"] if neighbours else [])])
 
 
 def text_of(value: Any) -> str:

@@ -21,7 +21,8 @@ def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -
     from pipeline.data.table import OK
 
     auditing = audit is None and any(job.active and dataset in job.argv for job in loaders.jobs("audit"))
-    columns = ["label", "patient_id", "cluster", "copies", "width", "height"]  # of a million rows, not all
+    # Of a million rows, not all.
+    columns = ["label", "patient_id", "cluster", "copies", "alike", "width", "height"]
     readable = index.loc[(index["status"] == OK).to_numpy(bool), columns]
     with st.container(key="explore-tiles"):
         widgets.tiles(
@@ -112,13 +113,21 @@ def _unreadable(index: pd.DataFrame) -> Tile:
 
 
 def _copies(readable: pd.DataFrame) -> Tile:
-    joined = readable.loc[readable["copies"] > 0, "cluster"]
-    groups = joined.nunique()
+    from pipeline.data.findings import counted
+
+    copied = readable.loc[readable["copies"] > 0, "cluster"]
+    neighbours = int((readable["alike"] > 0).sum()) - len(copied)
+    beside = counted(neighbours, "neighbour")
+    if len(copied):
+        said = f"in {counted(copied.nunique(), 'group')}" + (f"; {beside} more" if neighbours else "")
+    else:
+        said = f"{beside} of one scan" if neighbours else "no two slices alike"
     return Tile(
         "Copies",
-        f"{len(joined):,}",
-        f"in {groups:,} groups of near-copies" if groups else "no two slices alike",
-        help="Slices that are exact or near copies of another, neighbours in one patient among them.",
+        f"{len(copied):,}",
+        said,
+        help="Slices that are exact or changed copies of another. Neighbours of one scan are no copies; "
+        "splits keep them together as well.",
     )
 
 

@@ -31,6 +31,7 @@ from dashboard.loaders import overview as load_overview
 from dashboard.viewer.scatter import Points, scatter
 
 HEIGHT = 232
+MOST_MEANS, ABREAST = 12, 4  # average slices that are drawn, and those that fit without scrolling
 FEW_SIZES = 3  # are said in words
 _CHANNELS = {1: "grey", 2: "grey + alpha", 3: "RGB", 4: "RGBA"}
 _COLUMNS = [
@@ -74,7 +75,7 @@ def draw_overview(dataset: str) -> None:
     left, middle, right = st.columns(3, gap="small")
     with left, widgets.panel("Classes", _balance_text(counts), key="explore-balance"):
         _chart(dataset, "balance", lambda: balance_figure(counts))
-    with middle, widgets.panel("Average slice", "below it: where slices differ", key="explore-means"):
+    with middle, widgets.panel("Average slice", means_text(len(labels)), key="explore-means"):
         means = st.empty()
         means.html('<div class="h-means"></div>')
     with right, widgets.panel("Brightness", "median and middle half; dotted: all", key="explore-grey"):
@@ -106,6 +107,12 @@ def _balance_text(counts: pd.DataFrame) -> str:
     return ", ".join(f"{ratio:.{ratio < 10:d}f} : 1 by {unit}" for unit, ratio in ratios.items())
 
 
+def means_text(classes: int) -> str:
+    """Say what the small pictures are, and how many of so many classes there are to see."""
+    many = f"; the first {MOST_MEANS} of {classes}" if classes > MOST_MEANS else f"; all {classes}"
+    return "below it: where slices differ" + (f"{many}, scroll sideways" if classes > ABREAST else "")
+
+
 def _means(dataset: str, labels: list[str], place: DeltaGenerator) -> str:
     """Return the average slices as HTML; while they are made, `place` says how far it is."""
 
@@ -116,7 +123,7 @@ def _means(dataset: str, labels: list[str], place: DeltaGenerator) -> str:
 
     means = load_overview.class_means(dataset, on_progress)
     cells = []
-    for mean in sorted(means, key=lambda mean: labels.index(mean.label))[:6]:
+    for mean in sorted(means, key=lambda mean: labels.index(mean.label))[:MOST_MEANS]:
         color, label = class_color(mean.label, labels), html.escape(mean.label)
         cells.append(
             f'<figure style="border-color:{color}">{_picture(mean.mean, f"average {label} slice")}'

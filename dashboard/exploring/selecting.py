@@ -77,7 +77,7 @@ def select_rows(
     """Return the rows (positions) that pass the filters, in order; those without the sorted value come last.
 
     Args:
-        index: in the order of paths and frames, with `copies` (near-copies of each slice).
+        index: in the order of paths and frames, with `copies` (copies of each slice).
         values_of: the numbers that an axis of the lasso stands for, one a row; default: the index's columns.
     """
     keep = _passing(index, filters)

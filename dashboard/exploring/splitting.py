@@ -99,7 +99,7 @@ def _choose(dataset: str) -> dict[str, Any]:
 
     index = load.index(dataset)
     known = index["patient_id"].notna().any()
-    columns = origin_columns(index.drop(columns=["cluster", "part", "copies"], errors="ignore"))
+    columns = origin_columns(index.drop(columns=["cluster", "part", "copies", "alike"], errors="ignore"))
     options = [name for name in GROUPINGS if known or name != "patient"]
     by_column = "by a column"
     labels = {**GROUPINGS, by_column: by_column}

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def index(dataset: str) -> pd.DataFrame:
-    """Return the index with `cluster`, `copies` (near-copies of each slice) and `part` (of the newest split).
+    """Return the index with `cluster`, `copies`, `alike` and `part` (of the newest split).
+
+    `copies` counts the exact and changed copies of each slice, `alike` those and neighbours of one scan.
 
     It must not be changed.
     """
@@ -73,8 +75,9 @@ def _index_file(dataset: str) -> Path:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _index(root: str, dataset: str, marks: tuple[float, ...]) -> pd.DataFrame:
-    from pipeline.data.clusters import load_clusters
+    from pipeline.data.clusters import load_clusters, load_pairs
     from pipeline.data.datasets import load_index
+    from pipeline.data.duplicates import count_copies
     from pipeline.data.splits import list_splits
 
     opened = Workspace.open(root)
@@ -84,8 +87,8 @@ def _index(root: str, dataset: str, marks: tuple[float, ...]) -> pd.DataFrame:
     clusters = load_clusters(opened, dataset)
     codes, _ = pd.factorize(clusters)
     sizes = np.append(np.bincount(codes[codes >= 0]), 1)  # the last is for what is in no cluster
-    copies = sizes[codes] - 1
-    return table.assign(cluster=clusters, copies=copies, part=parts)
+    copies = count_copies(len(table), load_pairs(opened, dataset))
+    return table.assign(cluster=clusters, copies=copies, alike=sizes[codes] - 1, part=parts)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

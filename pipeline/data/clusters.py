@@ -43,12 +43,11 @@ def load_pairs(workspace: Workspace, dataset: str) -> DuplicatePairs:
         DatasetNotFoundError: there is no such data set.
     """
     index = _columns(workspace, dataset)
-    path, state = _file(workspace, dataset, "pairs"), _state(index)
-    kept = _read(path, state)
+    kept = _read(_file(workspace, dataset, "pairs"), _state(index))
     if kept is not None:
         return DuplicatePairs(**{name: kept[name].to_numpy() for name in kept.columns})
     pairs = find_duplicate_pairs(index, load_fingerprints(workspace, dataset))
-    _write(path, pd.DataFrame(vars(pairs)), state)
+    keep_pairs(workspace, dataset, pairs)
     return pairs
 
 
@@ -56,6 +55,12 @@ def keep_clusters(workspace: Workspace, dataset: str, clusters: pd.Series) -> No
     """Keep the cluster of each row beside the index, for the state that it is in."""
     state = _state(_columns(workspace, dataset))
     _write(_file(workspace, dataset, "clusters"), pd.DataFrame({"cluster": clusters}), state)
+
+
+def keep_pairs(workspace: Workspace, dataset: str, pairs: DuplicatePairs) -> None:
+    """Keep the pairs of copies and neighbours beside the index, for the state that it is in."""
+    state = _state(_columns(workspace, dataset))
+    _write(_file(workspace, dataset, "pairs"), pd.DataFrame(vars(pairs)), state)
 
 
 def _read(path: Path, state: str) -> pd.DataFrame | None:

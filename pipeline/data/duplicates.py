@@ -86,6 +86,16 @@ def cluster_pairs(index: pd.DataFrame, pairs: DuplicatePairs) -> pd.Series:
     return pd.Series([f"C-{ids[root]}" for root in roots], index=index.index, name="cluster", dtype="str")
 
 
+def count_copies(count: int, pairs: DuplicatePairs) -> NDArray[np.int64]:
+    """Return for each of `count` slices how many others show its picture: exact and changed copies.
+
+    Neighbours of one scan, which clusters hold too, are none.
+    """
+    copied = pairs.exact | pairs.copies
+    roots = connected_components(count, pairs.first[copied], pairs.second[copied])
+    return np.bincount(roots, minlength=count)[roots] - 1
+
+
 def find_duplicate_pairs(index: pd.DataFrame, fingerprints: NDArray[np.uint8]) -> DuplicatePairs:
     """Return the pairs of copies: exact ones with the first of their kind, near ones among those first."""
     contents, _ = pd.factorize(index["content_hash"].astype("str"))

@@ -88,7 +88,7 @@ def _of_one_class(shortcut: Shortcut, rows: pd.DataFrame, has: pd.Series, value:
         f"{_title(shortcut.noun)} {value}: only {label}{shortcut.where}",
         text,
         int(has.sum()),
-        slice_ids=_examples(rows, has, others),
+        slice_ids=list(rows["slice_id"][has]),
         estimate=_estimate_json(shortcut),
         details={"feature": shortcut.feature, "label": label, "scope": shortcut.scope, "value": str(value)},
     )

@@ -251,7 +251,8 @@ def _extension_lies(rows: pd.DataFrame) -> pd.Series:
 def _unreadable(index: pd.DataFrame, decisions: Decisions) -> Iterator[Finding]:
     failed = index[index["status"] != OK]
     for code, rows in failed.groupby("status", sort=True):
-        what, advice = f"could not be read: {rows['error'].iloc[0]}", "Copy them again, or take them away."
+        what = f"could not be read: {rows['error'].iloc[0].rstrip('.')}"
+        advice = "Copy them again, or take them away."
         title = f"Unreadable: {str(code).replace('-', ' ')}"
         check = _Check(f"unreadable-{code}", "warn", title, what, advice, _is_unreadable)
         if finding := _finding(rows, check, decisions, noun="file"):

@@ -15,8 +15,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from pipeline.data.clusters import keep_clusters, load_clusters
+from pipeline.data.clusters import keep_clusters, keep_pairs, load_clusters
 from pipeline.data.datasets import list_datasets, load_index
+from pipeline.data.duplicates import DuplicatePairs
 from pipeline.data.groups import join_groups
 from pipeline.data.index import VERSION
 from pipeline.data.splits import list_splits, load_split, make_split
@@ -120,4 +121,8 @@ def write_made_up_index(workspace: Workspace, name: str, size: int) -> pd.Series
     neighbours = pd.Series(np.arange(size) // 6 * 6)
     clusters = ("C-" + table["slice_id"].reindex(neighbours).reset_index(drop=True)).rename("cluster")
     keep_clusters(workspace, name, clusters)
+    first = np.flatnonzero(np.arange(size) % 6)
+    none = np.zeros(len(first), bool)
+    pairs = DuplicatePairs(first // 6 * 6, first, none.astype(np.float32), none, ~none)
+    keep_pairs(workspace, name, pairs)
     return clusters

@@ -19,8 +19,11 @@ from dashboard.charts.explore import (
     patients_figure,
 )
 from dashboard.exploring.bringing import AddingError, submit_index
+from dashboard.exploring.overview import means_text
 from dashboard.exploring.selecting import Filters, Lasso, place_of, row_of, select_rows, statistics_of
 from pipeline.data.audit import audit_dataset
+from pipeline.data.clusters import keep_clusters, keep_pairs, load_pairs
+from pipeline.data.duplicates import DuplicatePairs, cluster_pairs
 from pipeline.data.index import build_index, load_index
 from pipeline.data.overview import Bands, LungProfile
 from pipeline.data.splits import list_splits, make_split
@@ -94,6 +97,30 @@ def test_the_figures_on_top_say_what_is_there(indexed: Workspace) -> None:
     assert "average positive slice" in text
 
 
+def test_the_tile_and_the_choice_of_copies_count_no_neighbours(own: Workspace, tmp_path: Path) -> None:
+    folder = write_slices(tmp_path / "small")
+    (folder / "nCT" / "again.png").write_bytes((folder / "nCT" / "1.png").read_bytes())
+    build_index(own, folder, name="small")
+    table = load_index(own, "small")
+    pairs, at = load_pairs(own, "small"), list(table["path"]).index("nCT/3.png")
+    assert pairs.exact.sum() == len(pairs.first) == 1
+    both = {name: np.append(values, values[:1]) for name, values in vars(pairs).items()}
+    both |= {"exact": np.array([True, False]), "neighbours": np.array([False, True])}
+    beside = DuplicatePairs(**both | {"second": np.array([pairs.second[0], at])})
+    keep_pairs(own, "small", beside)
+    keep_clusters(own, "small", cluster_pairs(table, beside))
+    assert "in 1 group; 1 neighbour more" in html_of(page())
+    app = page("Slices")
+    widget(app, "selectbox", "explore.quality").select("Copies").run()
+    assert "2 slices of 26" in html_of(app)
+
+
+def test_many_classes_are_said_to_be_there_to_scroll_to() -> None:
+    assert means_text(3) == "below it: where slices differ"
+    assert means_text(8).endswith("; all 8, scroll sideways")
+    assert means_text(20).endswith("; the first 12 of 20, scroll sideways")
+
+
 def test_unknown_patients_are_called_unknown(own: Workspace, tmp_path: Path) -> None:
     build_index(own, write_slices(tmp_path / "plain", patients=False), name="plain")
     assert "unknown" in html_of(page())
@@ -152,6 +179,7 @@ def index() -> pd.DataFrame:
             "label": ["negative", "positive", "positive", None],
             "cluster": ["x", "x", "z", "y"],
             "copies": [1, 1, 0, 0],
+            "alike": [1, 1, 0, 0],
             "part": None,
             "format": "png",
             "source": [None, "s", None, None],
@@ -351,6 +379,7 @@ def test_adding_data_queues_an_index(own: Workspace, tmp_path: Path) -> None:
     ("arguments", "error", "words"),
     [
         ({"source": "nowhere", "name": "a"}, AddingError, "There is no folder"),
+        ({"source": "slices.zip", "name": "a"}, AddingError, "is a file: name the folder that it lies in"),
         ({"source": ".", "name": "a b"}, InvalidNameError, "letters, digits"),
         ({"source": ".", "name": "a", "labels": "nowhere.csv"}, AddingError, "There is no labels file"),
     ],
@@ -358,6 +387,7 @@ def test_adding_data_queues_an_index(own: Workspace, tmp_path: Path) -> None:
 def test_what_cannot_be_indexed_is_said_before_a_job_is_made(
     own: Workspace, tmp_path: Path, arguments: dict[str, str], error: type[Exception], words: str
 ) -> None:
+    (tmp_path / "slices.zip").write_bytes(b"PK")
     with pytest.raises(error, match=words):
         submit_index(tmp_path / arguments.pop("source"), **arguments)
     assert JobStore(own).list() == []

@@ -151,6 +151,7 @@ def test_a_value_that_one_class_has_is_named_though_its_auc_is_low():
     assert finding.code == "give-away-channels"
     assert finding.estimate["low"] < 0.65
     assert "Each of the 18 slices whose number of channels is 3 is positive" in finding.text
+    assert finding.count == len(finding.slice_ids) == 18
 
 
 def test_a_giveaway_within_one_source_is_found_there():

@@ -10,8 +10,10 @@ import pytest
 
 from pipeline.data.clusters import load_clusters, load_pairs
 from pipeline.data.duplicates import (
+    DuplicatePairs,
     KnownFingerprints,
     connected_components,
+    count_copies,
     find_duplicate_pairs,
     near_duplicate_clusters,
 )
@@ -210,6 +212,14 @@ def test_one_fingerprint_is_recognised_among_others(phantoms):
     assert not len(known.near_copies(fingerprints[-1])), "a flat one is like nothing"
     alone = KnownFingerprints(fingerprints[5:6])
     assert list(alone.near_copies(shifted)) == [0]
+
+
+def test_copies_are_counted_over_what_joins_them_and_neighbours_not():
+    """0 and 1 show the same pixels, 2 is 1 changed, 3 is a neighbour of 2, 4 is alone."""
+    first, second = np.array([0, 1, 2]), np.array([1, 2, 3])
+    exact, neighbours = np.array([True, False, False]), np.array([False, False, True])
+    pairs = DuplicatePairs(first, second, np.zeros(3, np.float32), exact, neighbours)
+    assert list(count_copies(5, pairs)) == [2, 2, 2, 0, 0]
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -114,6 +114,14 @@ def test_one_slice_and_many_are_spoken_of_as_such(workspace, tmp_path, write_pic
     assert texts[0].startswith("1 slice has hardly") and texts[1].startswith("3 slices have hardly")
 
 
+def test_a_reason_against_a_file_ends_in_one_full_stop(workspace, tmp_path, write_picture):
+    write_picture(tmp_path / "s" / "pCT" / "a.png", np.full((300, 300), 90, np.uint8))
+    (tmp_path / "s" / "pCT" / "b.png").write_text("not a picture")
+    build_index(workspace, tmp_path / "s", name="text")
+    (text,) = (each.text for each in find_quality(load_index(workspace, "text")) if "be read" in each.text)
+    assert ".." not in text and text.endswith(". Copy them again, or take them away.")
+
+
 def test_white_margins_are_counted_by_side():
     picture = np.full((100, 100), 60, np.uint8)
     assert count_frames(picture) == 0
