@@ -39,6 +39,12 @@ def slices(run: RunInfo) -> pd.DataFrame:
     return table[here].reset_index(drop=True)
 
 
+def groups(run: RunInfo) -> dict[str, str]:
+    """Return the group of each test slice of a run: its patient, or a cluster of slices alike."""
+    table = _slices(str(workspace().root), run.id)
+    return dict(zip(table["slice_id"].astype(str), table["group"].astype(str), strict=True))
+
+
 def excluded(run: RunInfo) -> frozenset[str]:
     """Return the slices that were excluded from a run's data set."""
     return excluded_slices(workspace(), run)

@@ -1,7 +1,9 @@
-"""What the readings say: agreement, the opinion's influence, and the readings themselves to take away."""
+"""What the readings say: the opinion's influence, each reader's accuracy, agreement, where readers differ."""
 
 from __future__ import annotations
 
+import html
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,20 +14,15 @@ from dashboard.evaluation.figures import figures_table
 from dashboard.loaders import pictures
 from dashboard.loaders import review as read
 from dashboard.review.guard import draw_guard
+from dashboard.review.records import predict_link
 from dashboard.review.session import Worklist
 from pipeline.evaluation.estimates import Estimate
-from pipeline.review.agreement import agreements, influence
-from pipeline.review.readings import export_csv, export_json
+from pipeline.evaluation.predictions import focus_class
+from pipeline.review.accuracy import reader_accuracy
+from pipeline.review.agreement import agreements, disagreements, influence
 
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
-
-SHOWN = {
-    "reader": "Reader", "blind_label": "First label", "blind_seconds": "First, s", "model_label": "Model",
-    "final_label": "Final label", "final_seconds": "Final, s", "changed": "Changed",
-    "agreed": "As the model", "note": "Note", "corrections": "Corrections", "first_read_at": "Read, UTC",
-}  # fmt: skip
-MOST_ROWS = 15  # in view without scrolling
 
 
 def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
@@ -39,71 +36,67 @@ def draw_agreement(run: RunInfo, worklist: Worklist | None) -> None:
     counted = readings[~readings["slice_id"].isin(read.excluded(run))]
     dataset = str(run.params.get("dataset"))
     reference = read.reference(dataset)
-    table = read.slices(run)
-    groups = dict(zip(table["slice_id"], table["group"], strict=True))
-    known = bool(pictures.index_of(dataset)["patient_id"].reindex(table["slice_id"]).notna().all())
+    groups = read.groups(run)
+    known = bool(pictures.index_of(dataset)["patient_id"].reindex(readings["slice_id"]).notna().all())
     unit = "patients" if known else "groups (patients unknown)"
     _influence_tiles(counted, reference, excluded=len(readings) - len(counted))
+    _draw_accuracy(run, counted, reference, groups, unit)
     caption = f"share of equal labels and Cohen's kappa, 95 % intervals over {unit}"
     with widgets.panel("Agreement", caption, key="agreement"):
         rows: list[tuple[str, list[Estimate | str]]] = [
             (
-                f"{found.first} and {found.second}",
+                html.escape(f"{found.first} and {found.second}"),
                 [found.percent, found.kappa, f"{found.n:,}", f"{found.groups:,}"],
             )
             for found in agreements(counted, reference, groups)
         ]
         figures_table(["", "Equal", "Kappa", "Slices", unit.capitalize()], rows)
+    _draw_disagreements(run, counted, reference)
 
 
-def draw_readings(run: RunInfo, worklist: Worklist | None) -> None:
-    """Draw the readings, the state of their audit, and the exports; of a reader with an open list the own."""
-    readings = read.readings(run)
-    chain = read.store().verify_chain()
-    if chain.intact:
-        widgets.callout(
-            f"{chain.rows:,} entries, each sealed together with the one before. The newest seal is "
-            f"{chain.head[:12]}: with it written down, it shows later if any was taken away.",
-            tone="good",
-            title="Nothing was changed",
+def _draw_accuracy(
+    run: RunInfo, readings: pd.DataFrame, reference: dict[str, str], groups: Mapping[str, str], unit: str
+) -> None:
+    label = focus_class(run.class_names)
+    found = reader_accuracy(readings, reference, groups, label=label, unit=unit.split()[0].rstrip("s"))
+    if not found:
+        return
+    rows: list[tuple[str, list[Estimate | str]]] = [
+        (
+            html.escape(f"{one.reader}, {'after' if one.after else 'before'} the model's opinion"),
+            [one.sensitivity, f"{one.n_with:,}", one.specificity, f"{one.n_without:,}"],
         )
-    else:
-        widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
-    if len(readings) and not draw_guard(run, worklist, of="the readings of others", key="readings"):
-        readings = readings[readings["reader"] == (worklist.reader if worklist else None)]
-    synthetic = read.is_synthetic(run)
-    with st.container(horizontal=True):
-        st.download_button(
-            "CSV", export_csv(readings, synthetic=synthetic),
-            file_name=f"readings-{run.name}.csv", mime="text/csv",
-            icon=":material/download:", on_click="ignore", key="review.csv",
-        )  # fmt: skip
-        st.download_button(
-            "JSON with audit", export_json(read.store(), readings, synthetic=synthetic),
-            file_name=f"readings-{run.name}.json", mime="application/json", icon=":material/download:",
-            on_click="ignore", key="review.json",
-        )  # fmt: skip
-    if len(readings):
-        _draw_table(readings.iloc[::-1])
+        for one in found
+    ]
+    caption = f"against the reference label, on the same slices before and after; 95 % intervals over {unit}"
+    with widgets.panel(f"Readers on {label}", caption, key="accuracy"):
+        figures_table(["", "Sensitivity", f"Slices {label}", "Specificity", "Other slices"], rows)
 
 
-def _draw_table(newest: pd.DataFrame) -> None:
-    """Draw readings as a table, in words and with one decimal of a second."""
-    seconds = {name: newest[name].astype(float).round(1) for name in ("blind_seconds", "final_seconds")}
-    texts = {name: newest[name].fillna("") for name in ("model_label", "final_label", "note")}
-    meant = newest["blind_corrected_to"]
-    texts["blind_label"] = newest["blind_label"].where(
-        meant.isna(), newest["blind_label"] + ", meant " + meant.fillna("")
-    )
-    moments = newest["first_read_at"].str.slice(0, 16).str.replace("T", " ")
-    shown = newest.assign(**seconds, **texts, first_read_at=moments)[list(SHOWN)].rename(columns=SHOWN)
-    with st.container(key="review-table"):  # its own CSV button, which lacks the notice, is hidden
-        st.dataframe(
-            shown,
-            hide_index=True,
-            height="content" if len(shown) <= MOST_ROWS else 560,
-            column_config={SHOWN[name]: st.column_config.NumberColumn(format="%.1f") for name in seconds},
+def _draw_disagreements(run: RunInfo, readings: pd.DataFrame, reference: dict[str, str]) -> None:
+    found = disagreements(readings)
+    if readings["reader"].nunique() < 2:
+        return
+    with widgets.panel("Where readers differ", "in the first label or the final one", key="differ"):
+        if not len(found):
+            st.caption("On every slice that more than one has read, all gave the same labels.")
+            return
+        index = pictures.index_of(str(run.params.get("dataset")))
+        shown = pd.DataFrame(
+            {
+                "Slice": index["path"].reindex(found["slice_id"]).to_numpy(),
+                "Open": [predict_link(run, slice_id) for slice_id in found["slice_id"]],
+                "Reference": [reference.get(slice_id, "") for slice_id in found["slice_id"]],
+                "Model": found["model_label"].fillna("").to_numpy(),
+            }
         )
+        readers = found.drop(columns=["slice_id", "model_label"]).fillna("").add_prefix("Reader ")
+        with st.container(key="review-differ"):
+            st.dataframe(
+                pd.concat([shown, readers], axis=1),
+                hide_index=True,
+                column_config={"Open": st.column_config.LinkColumn(display_text="Predict")},
+            )
 
 
 def _influence_tiles(readings: pd.DataFrame, reference: dict[str, str], *, excluded: int) -> None:

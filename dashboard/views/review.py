@@ -6,7 +6,8 @@ from dashboard import widgets
 from dashboard.loaders import review as read
 from dashboard.review import clock, session
 from dashboard.review.reading import draw_reading
-from dashboard.review.results import draw_agreement, draw_readings
+from dashboard.review.records import draw_readings
+from dashboard.review.results import draw_agreement
 from dashboard.review.start import draw_start
 
 TABS = ("Read", "Agreement", "Readings")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ COLUMNS = (
     "final_label", "note", "final_seconds", "agreed", "overrode", "changed", "corrections", "shown_at",
     "first_read_at", "opinion_at", "final_at", "app_version",
 )  # fmt: skip
+SLICE_COLUMNS = ("path", "frame", "group", "patient_id", "reference", "excluded")
 
 
 def load_readings(
@@ -46,6 +48,35 @@ def load_readings(
         and dataset in (None, first["dataset"])
     ]
     return pd.DataFrame(found, columns=list(COLUMNS), dtype=object)
+
+
+def with_slices(
+    readings: pd.DataFrame, index: pd.DataFrame, groups: Mapping[str, str], excluded: Collection[str]
+) -> pd.DataFrame:
+    """Add what the statistics need of each slice, so that they can be made again from an export.
+
+    Args:
+        readings: of one data set.
+        index: of that data set, by slice id.
+        groups: what a split kept together, by slice id.
+        excluded: slices that are in no figure.
+
+    Adds `SLICE_COLUMNS`; `reference` is the label that the data set gives. None where it is not known.
+    """
+    ids = [str(slice_id) for slice_id in readings["slice_id"]]
+    rows = index.loc[index.index.isin(ids), ["path", "frame", "patient_id", "label"]]
+    known = rows.astype(object).where(rows.notna(), None).to_dict("index")
+    added = [
+        {
+            **{name: known.get(one, {}).get(name) for name in ("path", "frame", "patient_id")},
+            "reference": known.get(one, {}).get("label"),
+            "group": groups.get(one),
+            "excluded": one in excluded,
+        }
+        for one in ids
+    ]
+    table = pd.DataFrame(added, columns=list(SLICE_COLUMNS), index=readings.index, dtype=object)
+    return pd.concat([readings, table], axis=1)
 
 
 def export_csv(readings: pd.DataFrame, *, synthetic: bool = False) -> str:

@@ -337,9 +337,24 @@ def test_what_others_said_stays_closed_while_a_list_is_open(fresh: ReviewStore, 
     show(app, "Readings")
     assert "can sway" in text_of(app)
     assert app.dataframe[0].value["Reader"].tolist() == ["Dr B"]
+    assert not {"Slice", "Reference"} & set(app.dataframe[0].value), "they are answers too"
     press(app, "Show it anyway")
     assert "can sway" not in text_of(app)
-    assert sorted(app.dataframe[0].value["Reader"]) == ["Dr A", "Dr B"]
+    found = app.dataframe[0].value
+    assert sorted(found["Reader"]) == ["Dr A", "Dr B"]
+    assert found["Slice"].str.endswith(".png").all() and found["Open"].str.startswith("/predict?run=").all()
+
+
+def test_each_reader_is_measured_and_where_they_differ_is_listed(
+    fresh: ReviewStore, sure_model: None
+) -> None:
+    press(press(begin("Dr A"), "negative"), "negative")
+    app = press(press(begin("Dr B"), "positive"), "positive")
+    press(show(app, "Agreement"), "Show it anyway")
+    assert "Dr A, before the model&#x27;s opinion" in text_of(app) and "Specificity" in text_of(app)
+    found = app.dataframe[0].value
+    assert found[["Model", "Reader Dr A"]].values.tolist() == [["positive", "negative"]]
+    assert found["Reader Dr B"].tolist() == ["positive"]
 
 
 @pytest.mark.parametrize("tab", ["Agreement", "Readings"])

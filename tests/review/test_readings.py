@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from pipeline.review.readings import COLUMNS, export_csv, export_json, load_readings
+from pipeline.review.readings import COLUMNS, export_csv, export_json, load_readings, with_slices
 from pipeline.review.store import ReviewStore
 from pipeline.review.worklist import (
     OpenList,
@@ -40,6 +40,21 @@ def test_exports_of_synthetic_slices_say_so(store):
     table = pd.read_csv(io.StringIO(export_csv(readings, synthetic=True)))
     said = {*table["notice"], json.loads(export_json(store, readings, synthetic=True))["notice"]}
     assert said == {"Research use only - not for diagnosis; synthetic task, not COVID-19"}
+
+
+def test_an_export_says_what_the_statistics_need_of_a_slice(store):
+    whole(store, "s1")
+    whole(store, "s2")
+    index = pd.DataFrame(
+        {"path": ["pCT/1.png"], "frame": [0], "patient_id": [None], "label": ["positive"]}, index=["s1"]
+    )
+    found = with_slices(load_readings(store), index, {"s1": "c7"}, {"s2"})
+    assert found["path"].tolist() == ["pCT/1.png", None]
+    assert found["group"].tolist() == ["c7", None] and found["excluded"].tolist() == [False, True]
+    table = pd.read_csv(io.StringIO(export_csv(found)))
+    assert table["reference"].fillna("").tolist() == ["positive", ""]
+    assert json.loads(export_json(store, found))["readings"][0]["frame"] == 0
+    assert with_slices(load_readings(store).iloc[:0], index, {}, ()).empty
 
 
 def test_no_export_of_nothing_fails(store):
