@@ -93,8 +93,8 @@ def draw_decided(dataset: str) -> None:
     counts = known.counts()
     with st.expander(f"Decided: {counts['excluded']:,} excluded, {counts['fine']:,} fine"):
         st.caption(
-            "Excluded slices are in no new split, training or figure; the files stay where they are. A click "
-            "takes back what was decided of a slice."
+            "Excluded slices are in no new split, training, audit or evaluation; Explore's counts and charts "
+            "have them still, and the files stay where they are. A click takes back what was decided of a slice."
         )
         shown = ids[:SHOWN]
         picked = gallery([_item(dataset, one) for one in shown], key="decided-gallery", size=104)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -9,6 +10,7 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.exploring.findings import start_audit
+from dashboard.loaders import explore as load
 from dashboard.widgets import Tile
 from dashboard.widgets.parts import Tone
 
@@ -22,12 +24,12 @@ def draw_figures(dataset: str, index: pd.DataFrame, audit: AuditReport | None) -
 
     auditing = audit is None and any(job.active and dataset in job.argv for job in loaders.jobs("audit"))
     # Of a million rows, not all.
-    columns = ["label", "patient_id", "cluster", "copies", "alike", "width", "height"]
+    columns = ["slice_id", "label", "patient_id", "cluster", "copies", "alike", "width", "height"]
     readable = index.loc[(index["status"] == OK).to_numpy(bool), columns]
     with st.container(key="explore-tiles"):
         widgets.tiles(
             [
-                Tile("Slices", f"{len(readable):,}", _sizes(readable)),
+                _slices(readable, load.decisions(dataset).excluded),
                 _patients(readable),
                 _classes(readable),
                 _unreadable(index),
@@ -55,6 +57,18 @@ def class_counts(readable: pd.DataFrame) -> pd.DataFrame:
     grouped = readable.groupby("label")
     counts = pd.DataFrame({"slices": grouped.size(), "patients": grouped["patient_id"].nunique()})
     return counts.reindex(order_labels(counts.index))
+
+
+def _slices(readable: pd.DataFrame, excluded: Collection[str]) -> Tile:
+    count = int(readable["slice_id"].isin(excluded).sum()) if excluded else 0
+    return Tile(
+        "Slices",
+        f"{len(readable):,}",
+        _sizes(readable) + (f"; {count:,} excluded" if count else ""),
+        help="What Explore shows counts excluded slices too; no new split, training, audit or evaluation has them."
+        if count
+        else "",
+    )
 
 
 def _sizes(readable: pd.DataFrame) -> str:

@@ -75,7 +75,9 @@ def test_excluding_makes_the_audit_stale_and_the_finding_smaller(audited: Worksp
 def test_decided_slices_are_listed_with_their_counts(audited: Workspace) -> None:
     ids = list(load_index(audited, "small")["slice_id"])
     decide(audited, "small", "exclude", ids[:3])
-    assert any(each.label == "Decided: 3 excluded, 0 fine" for each in page().expander)
+    app = page()
+    assert any(each.label == "Decided: 3 excluded, 0 fine" for each in app.expander)
+    assert "all 100 x 100; 3 excluded" in html_of(app).replace("×", "x")
 
 
 def test_a_running_audit_shows_how_far_it_is(audited: Workspace) -> None:
