@@ -237,6 +237,7 @@ def plan_text(rows: list[dict[str, Any]]) -> str:
             "parameters": f"{row['parameters'] / 1e6:.1f} M",
             "memory": f"{row['memory'] / 2**30:.1f} GiB",
             "time, at most": _time(row["seconds"]),
+            "speed": "measured here" if row["measured"] else "estimated",
             "fits": "yes" if row["fits"] else "no: left out",
         }
         for row in rows

@@ -14,6 +14,13 @@ from pipeline.training.config import TrainConfig
 from pipeline.training.estimate import Estimate, estimate_training
 from pipeline.training.memory import MemoryPlan, memory_offer, plan_here
 
+SPEEDS = {"measured": "measured here", "scaled": "estimated", "reference": "estimated"}
+_SPEED_OF = {
+    "measured": "earlier runs like it here",
+    "scaled": "a reference machine, scaled by what other runs here took",
+    "reference": "a reference machine with two cores, as no run here tells another yet",
+}
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -54,11 +61,11 @@ def draw_cost(config: TrainConfig) -> None:
     found = cost.estimate
     st.caption(
         f"about **{found.memory / 2**30:.1f}** of {found.available / 2**30:.1f} GiB · "
-        f"**{duration(found.seconds)}** · {found.parameters / 1e6:.1f} M parameters",
-        help="Estimates. Memory: of what is free now. The time is that of all epochs, by the speed of "
-        f"{'earlier runs here' if found.measured else 'a reference machine with two cores'}: an epoch at the "
-        f"full size takes about {duration(found.epoch_seconds)}. Stopping early shortens it; preparing the "
-        "slices before and predicting them at the end come on top.",
+        f"**{duration(found.seconds)}** ({SPEEDS[found.speed]}) · {found.parameters / 1e6:.1f} M parameters",
+        help="Estimates. Memory: of what is free now. Time: of all epochs, by the speed of "
+        f"{_SPEED_OF[found.speed]} (an epoch at the full size takes about {duration(found.epoch_seconds)}), "
+        f"and about {duration(found.around_seconds)} to start, build the network's graphs, export and "
+        "predict. Stopping early shortens it; preparing the slices, where they are not yet, comes on top.",
     )
     if cost.plan.config != config or not cost.plan.fits:
         offer(cost.plan, title=cost.verdict, key="train-fit")

@@ -11,7 +11,7 @@ from dashboard.training.model import SIZES
 from dashboard.training.words import NAMES
 from models.registry import find_architecture
 from pipeline.training.config import TrainConfig
-from pipeline.training.estimate import BLOCKS
+from pipeline.training.networks import BLOCKS
 from pipeline.training.plan import remarks_on
 from pipeline.training.stages import peak_rate, stages_of
 

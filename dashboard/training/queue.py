@@ -16,7 +16,7 @@ from dashboard.training.cost import duration
 from pipeline.errors import user_errors
 from pipeline.jobs import Direction, Job, JobStore
 from pipeline.storage import explained
-from pipeline.training.waiting import Wait, config_of, seconds_left, waits_of
+from pipeline.training.waiting import Wait, config_of, seconds_left, waits_of, without_pace
 
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
@@ -142,7 +142,7 @@ def _waits_for(wait: Wait | None, names: Mapping[str, str]) -> str:
 
 def _draw_running(job: Job, name: str, store: JobStore) -> None:
     with _row(job, "running"):
-        text = job.message or "begins"
+        text = without_pace(job.message) or "begins"
         if job.stop_asked:
             text = f"stops at its next step. {text}"
         elif job.stop_after_epoch:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import loaders, widgets
 from dashboard.loaders import planning
-from dashboard.training.cost import cost_of, duration
+from dashboard.training.cost import SPEEDS, cost_of, duration
 from dashboard.training.data import make_split, tell_split_problem
 from dashboard.training.model import SIZES
 from dashboard.training.words import LABELS, NAMES
@@ -156,6 +156,7 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
         | {
             "memory": plan.estimate.memory / _GIB,
             "time": duration(plan.estimate.seconds),
+            "speed": SPEEDS[plan.estimate.speed],
             "parameters": plan.estimate.parameters / 1e6,
             "note": note,
         }
@@ -175,6 +176,10 @@ def _choose(plans: Sequence[TrialPlan], *, columns: list[str], key: str) -> list
             "train": st.column_config.CheckboxColumn("", width=40),
             "image_size": st.column_config.NumberColumn("size", format="%d px"),
             "memory": st.column_config.NumberColumn(format="%.1f GiB"),
+            "speed": st.column_config.TextColumn(
+                help="Measured: a run here trained this architecture like this. Estimated: by how many "
+                "multiplications it takes, in the measure of what was measured here."
+            ),
             "parameters": st.column_config.NumberColumn(format="%.1f M"),
             "note": st.column_config.TextColumn(width="medium"),
         },

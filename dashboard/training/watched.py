@@ -15,7 +15,7 @@ from dashboard.training.queue import attempt, draw_stops
 from dashboard.training.words import NAMES
 from pipeline.jobs import Job, JobStore
 from pipeline.run_info import PAUSED_TAG
-from pipeline.training.waiting import seconds_left
+from pipeline.training.waiting import seconds_left, without_pace
 
 if TYPE_CHECKING:
     from pipeline.runs import RunInfo
@@ -40,7 +40,7 @@ def draw_run(run: RunInfo, job: Job | None, curves: RunCurves) -> None:
         st.space("stretch")
         _draw_buttons(run, job)
     if run.status == "running" and job is not None:
-        st.progress(job.fraction, text=job.message or "Begins")
+        st.progress(job.fraction, text=without_pace(job.message) or "Begins")
     _draw_reason(run, job)
     if run.tags.get("note"):
         widgets.callout(run.tags["note"], tone="warn")
@@ -140,7 +140,8 @@ def _tiles(run: RunInfo, job: Job | None, curves: RunCurves) -> list[widgets.Til
     ]
     if run.status == "running" and job is not None:
         left, memory = seconds_left(job, run), watching.memory_of(job)
-        tiles.append(widgets.Tile("Time left", duration(left) if left else "n/a", "about; less if early"))
+        detail = "about; less if early" if left else "after an epoch of the last stage"
+        tiles.append(widgets.Tile("Time left", duration(left) if left else "n/a", detail))
         tiles.append(
             widgets.Tile("Memory", f"{memory / 2**30:.1f} GiB" if memory else "n/a", "its process, now")
         )

@@ -25,7 +25,7 @@ from pipeline.training.measure import measure, predict_batches
 from pipeline.training.order import epoch_order
 from pipeline.training.plan import BEST
 from pipeline.training.share import ALONE, Share
-from pipeline.training.stages import waited_epochs
+from pipeline.training.stages import stage_of, waited_epochs
 from pipeline.training.switch import StopSwitch
 
 MIN_IMPROVEMENT = 1e-4  # less than this is no better epoch
@@ -109,8 +109,10 @@ class Curves(keras.callbacks.Callback):
         text += f", loss {means['loss']:.3f}{self.best}"
         if self.rate:
             epoch = self.pace or len(self.batches) * self.batches.batch_size / self.rate
-            left = (self.config.epochs - step / len(self.batches)) * epoch
+            stage = stage_of(self.config, self._epoch)  # another stage has another pace
+            left = (stage.end - step / len(self.batches)) * epoch
             text += f", {self.rate:.1f} images/s, about {duration(left)} left"
+            text += "" if stage.end >= self.config.epochs else " of this stage"
         return text
 
     def _diverged(self, batch: int) -> str:

@@ -1,9 +1,8 @@
 """What a training will cost, said before it begins. Imports no Keras, so that a page can ask at every change.
 
 Memory is what the forward pass keeps for the backward pass (4 bytes a value), plus weights, gradients and the
-optimizer's two moments, plus the learning library and its graph. Time is multiplications over this machine's
-speed: that of earlier runs here where there are some, else of a two-core reference. Both are estimates, and
-say so.
+optimizer's two moments, plus the learning library and its graph. Time is that of `pace`. Both are estimates,
+and say so.
 """
 
 from __future__ import annotations
@@ -21,44 +20,10 @@ from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig
 from pipeline.training.devices import gpu_memory
 from pipeline.training.errors import ConfigError
-from pipeline.training.stages import Stage, stages_of
+from pipeline.training.networks import COSTS, learning_share
+from pipeline.training.pace import Speed, epoch_share, pace_of, stage_share
+from pipeline.training.stages import stages_of
 
-# At 224 pixels: values that all layers put out (millions), multiplications (billions), counted on
-# the built graphs.
-_COSTS = {
-    "EfficientNetV2B0": (16.3, 0.72),
-    "EfficientNetV2B1": (21.5, 1.01),
-    "EfficientNetV2B2": (23.3, 1.17),
-    "EfficientNetV2B3": (29.0, 1.61),
-    "EfficientNetV2S": (42.1, 2.85),
-    "EfficientNetV2M": (68.3, 5.36),
-    "EfficientNetV2L": (120.1, 12.23),
-    "ConvNeXtTiny": (29.7, 4.45),
-    "ConvNeXtSmall": (47.3, 8.68),
-    "ConvNeXtBase": (63.0, 15.35),
-    "ConvNeXtLarge": (94.3, 34.36),
-    "ConvNeXtXLarge": (125.6, 60.92),
-    "ResNet50V2": (31.7, 3.48),
-    "ResNet101V2": (51.6, 7.19),
-    "ResNet152V2": (76.1, 10.90),
-}
-BLOCKS = {
-    "EfficientNetV2B0": 21,
-    "EfficientNetV2B1": 27,
-    "EfficientNetV2B2": 28,
-    "EfficientNetV2B3": 32,
-    "EfficientNetV2S": 40,
-    "EfficientNetV2M": 57,
-    "EfficientNetV2L": 79,
-    "ConvNeXtTiny": 18,
-    "ConvNeXtSmall": 36,
-    "ConvNeXtBase": 36,
-    "ConvNeXtLarge": 36,
-    "ConvNeXtXLarge": 36,
-    "ResNet50V2": 16,
-    "ResNet101V2": 33,
-    "ResNet152V2": 50,
-}
 # Fitted to measured peaks: the share of the counted values that is kept, and the bytes of a step's graph for
 # a million values at 224 pixels (a graph grows with layers, not with pixels).
 _KEPT = {"EfficientNetV2": 0.97, "ConvNeXt": 1.71, "ResNetV2": 0.56}
@@ -73,10 +38,6 @@ _TRAINED_BYTES = 12  # a learning parameter: gradient, two moments, in float32
 # may or may not apply the gathered gradients holds both ways, for each of a family's many small layers.
 _AVERAGED_BYTES = 16
 _GATHERED_BYTES = {"EfficientNetV2": 30, "ConvNeXt": 8, "ResNetV2": 8}
-# Seconds for a billion multiplications, forward and back, on the two-core reference.
-_SECONDS_A_BILLION = {"EfficientNetV2": 0.08, "ConvNeXt": 0.08, "ResNetV2": 0.045}
-_VALIDATION_SHARE = 0.33  # a forward pass alone, of a training step
-_OVERHEAD = 1.02  # batches, logging, checkpoints
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -89,8 +50,9 @@ class Estimate:
         memory: bytes at the peak.
         available: bytes that this machine has free now.
         epoch_seconds: for one epoch of the last stage.
-        seconds: for all epochs, if it does not end early.
-        measured: whether the time comes from runs on this machine.
+        seconds: for all epochs, if it does not end early, and for what comes around them.
+        around_seconds: of it for start-up, building graphs, export and predictions.
+        speed: whether an earlier run here did this very work, others here did, or none.
     """
 
     parameters: int
@@ -98,7 +60,13 @@ class Estimate:
     available: int
     epoch_seconds: float
     seconds: float
-    measured: bool
+    around_seconds: float
+    speed: Speed
+
+    @property
+    def measured(self) -> bool:
+        """Whether runs on this machine did this very work."""
+        return self.speed == "measured"
 
     @property
     def fits(self) -> bool:
@@ -114,23 +82,19 @@ def estimate_training(
     Args:
         classes: how many.
         train_places: slices of an epoch, augmented copies included (`order.epoch_length`).
-        runs: earlier runs of this workspace, whose speed is taken where architecture and head fit.
+        runs: earlier runs of this workspace, whose speed is taken.
     """
-    architecture = find_architecture(config.architecture)
-    billions = _COSTS[architecture.name][1]
-    area = (config.image_size / 224) ** 2
-    rate = measured_rate(config, runs)
-    step = _step_share(config, stages_of(config)[-1])
-    whole = 1 / (rate * step) if rate else billions * area * _SECONDS_A_BILLION[architecture.family]
-    shares = [_stage_share(config, stage, train=train_places, val=val_slices) for stage in stages_of(config)]
-    last = _epoch_share(config, stages_of(config)[-1], train=train_places, val=val_slices)
+    pace = pace_of(config, runs)
+    shares = [stage_share(config, stage, train=train_places, val=val_slices) for stage in stages_of(config)]
+    last = epoch_share(config, stages_of(config)[-1], train=train_places, val=val_slices)
     return Estimate(
         parameters=parameters_of(config, classes=classes),
         memory=memory_of(config, classes=classes),
         available=available_memory(),
-        epoch_seconds=_OVERHEAD * whole * last,
-        seconds=_OVERHEAD * whole * sum(shares),
-        measured=rate is not None,
+        epoch_seconds=pace.step * last,
+        seconds=pace.step * sum(shares) + pace.around,
+        around_seconds=pace.around,
+        speed=pace.speed,
     )
 
 
@@ -144,13 +108,13 @@ def memory_of(config: TrainConfig, *, classes: int = 3) -> int:
     """Return the bytes that a training takes at its peak: process, graph, weights, and what it keeps."""
     architecture = find_architecture(config.architecture)
     parameters = parameters_of(config, classes=classes)
-    learning = _learning_share(config)
+    learning = learning_share(config)
     trained = classes * architecture.feature_channels + parameters * (1 - (1 - learning) ** 2.5)
     copies = _TRAINED_BYTES
     copies += _AVERAGED_BYTES * (config.ema > 0) + _GATHERED_BYTES[architecture.family] * (
         config.accumulate > 1
     )
-    graph = _STEP_BYTES + _GRAPH_BYTES[architecture.family] * _COSTS[architecture.name][0]
+    graph = _STEP_BYTES + _GRAPH_BYTES[architecture.family] * COSTS[architecture.name][0]
     graph *= max(learning, _FORWARD_GRAPH)
     return int(_LIBRARY_BYTES + graph + 4 * parameters + copies * trained + activations_of(config))
 
@@ -158,11 +122,11 @@ def memory_of(config: TrainConfig, *, classes: int = 3) -> int:
 def activations_of(config: TrainConfig) -> int:
     """Return the bytes of layers' values that a step keeps, which grow with batch and image size."""
     architecture = find_architecture(config.architecture)
-    an_image = 4e6 * _COSTS[architecture.name][0] * (config.image_size / 224) ** 2
+    an_image = 4e6 * COSTS[architecture.name][0] * (config.image_size / 224) ** 2
     if config.mixed_precision:
         an_image /= 2
     # Blocks near the top are small: their share of the values falls faster than their share of the blocks.
-    kept = _KEPT[architecture.family] * _learning_share(config) ** 1.5
+    kept = _KEPT[architecture.family] * learning_share(config) ** 1.5
     kept_features = config.head_only and config.feature_copies > 0
     batch = min(FEATURE_BATCH, config.batch_size) if kept_features else config.batch_size
     return int(an_image * batch * max(kept, _FORWARD_SHARE))
@@ -198,52 +162,3 @@ def _allowed() -> int:
         raise ConfigError(
             f"HILUM_MEMORY_GB is a number of gigabytes, for example 8; {text!r} came."
         ) from error
-
-
-def _learning_share(config: TrainConfig) -> float:
-    """Return which share of the blocks learns."""
-    if config.head_only:
-        return 0.0
-    blocks = BLOCKS[find_architecture(config.architecture).name]
-    return 1.0 if config.unfreeze == "all" else min(1.0, config.unfreeze / blocks)
-
-
-def _stage_share(config: TrainConfig, stage: Stage, *, train: int, val: int) -> float:
-    """Return the time of a stage, in steps of a whole network on one slice of the full size.
-
-    Where features of a frozen backbone are kept, it runs once over them and an epoch is next to nothing.
-    """
-    if stage.learns == "head" and config.feature_copies:
-        copies = 1 if config.augment.is_none else config.feature_copies
-        return _VALIDATION_SHARE * (copies * train + val)
-    return len(stage) * _epoch_share(config, stage, train=train, val=val)
-
-
-def _epoch_share(config: TrainConfig, stage: Stage, *, train: int, val: int) -> float:
-    if stage.learns == "head" and config.feature_copies:
-        return _stage_share(config, stage, train=train, val=val) / len(stage)
-    return _step_share(config, stage) * train + _VALIDATION_SHARE * val
-
-
-def _step_share(config: TrainConfig, stage: Stage) -> float:
-    """Return the time of a step on one slice as a share of that of the whole network at the full size."""
-    learning = 0.0 if stage.learns == "head" else _learning_share(config)
-    area = (stage.image_size / config.image_size) ** 2
-    return (_VALIDATION_SHARE + (1 - _VALIDATION_SHARE) * learning) * area
-
-
-def measured_rate(config: TrainConfig, runs: Iterable[RunInfo]) -> float | None:
-    """Return the images a second of the newest run that did the same work, scaled to this image size.
-
-    Where the head learns from kept features, its pace tells nothing of the backbone that takes the time.
-    """
-    if config.head_only and config.feature_copies:
-        return None
-    for run in runs:
-        rate = run.metrics.get("images_per_second", 0.0)
-        same = run.params.get("architecture") == config.architecture
-        same &= run.params.get("unfreeze", "all") == str(config.unfreeze)
-        same &= run.tags.get("demo") != "true"  # trained on another machine
-        if rate > 0 and same and run.params.get("head_only") == str(config.head_only):
-            return float(rate * (int(run.params["image_size"]) / config.image_size) ** 2)
-    return None

@@ -7,6 +7,7 @@ after `feature_copies` looks at a slice.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import keras
@@ -54,6 +55,7 @@ def fit_head(
         DivergedError: the loss is no longer a number.
     """
     config, train = curves.config, curves.batches.part
+    began = time.monotonic()
     folder = cache_folder(curves.journal.store.workspace, plan.split["dataset"], plan.recipe)
     try:
         features = compute_features(
@@ -67,6 +69,7 @@ def fit_head(
         )
     except _Asked:
         return state, False
+    curves.journal.features_seconds += time.monotonic() - began
     head = build_feature_head(whole)
     head.compile(
         optimizer=whole.optimizer,

@@ -41,6 +41,7 @@ class Journal:
         self.run = run
         self._log = log
         self.epochs: list[dict[str, float]] = []
+        self.features_seconds = 0.0  # in which this process computed those of a frozen backbone
         self._points: list[tuple[int, dict[str, float]]] = []  # that wait to be written
         self._history_waits = False
         self._sums: dict[str, float] = {}

@@ -13,7 +13,8 @@ from pipeline.jobs import KILLED, JobNotFoundError, JobStore
 from pipeline.runs import JOB_TAG, RunInfo
 from pipeline.training.config import TrainConfig
 from pipeline.training.devices import gpu_memory
-from pipeline.training.estimate import BLOCKS, activations_of, available_memory, memory_of
+from pipeline.training.estimate import activations_of, available_memory, memory_of
+from pipeline.training.networks import BLOCKS
 from pipeline.workspace import Workspace
 
 ENDING = "memory"  # the tag `ending` of a run that ran out of it

@@ -81,6 +81,7 @@ class TrialPlan:
             "memory": self.estimate.memory,
             "seconds": round(self.estimate.seconds),
             "measured": self.estimate.measured,
+            "speed": self.estimate.speed,
             "fits": self.fits,
         }
 

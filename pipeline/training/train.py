@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from pipeline.training.errors import NothingToResumeError, OutOfMemoryError
 from pipeline.training.facts import write_environment, write_seen
 from pipeline.training.journal import Journal
 from pipeline.training.memory import ENDING
+from pipeline.training.pace import AROUND_TAG, around_seconds
 from pipeline.training.pausing import free_reserve, keep_reserve, reason_to_pause, same_slices
 from pipeline.training.plan import Plan, make_plan, plan_files, stored_plan
 from pipeline.training.switch import StopSwitch
@@ -142,8 +144,9 @@ def _run_plan(
     if plan.note:
         journal.say(plan.note)
     cache = build_cache(workspace, plan.config.dataset, plan.recipe, progress)
+    began, goes_on = time.monotonic(), (run.artifacts / CHECKPOINT).is_file()
     plan = plan.readable(cache)
-    if (run.artifacts / CHECKPOINT).is_file():
+    if goes_on:
         plan = same_slices(run, plan)
     if len(cache.unreadable):
         journal.say(f"{len(cache.unreadable)} slices could not be read and are left out.")
@@ -159,6 +162,8 @@ def _run_plan(
             fitted, model = fit_on_cluster(cluster, workspace, plan, cache, journal, switch), None
     if fitted.state.best_epoch:
         _export(plan, cache, run, model, switch)
+    if cluster is None and not (goes_on or fitted.stopped):
+        _tell_around(store, journal, plan.config, time.monotonic() - began)
     _tell_end(store, journal, fitted, switch, progress)
 
 
@@ -188,6 +193,12 @@ def _export(plan: Plan, cache: SliceCache, run: RunInfo, model: Any, switch: Sto
 
     model = exportable(model, plan, channels=cache.channels)
     outcome.write_outcome(run, plan, cache, model, switch)
+
+
+def _tell_around(store: RunStore, journal: Journal, config: TrainConfig, elapsed: float) -> None:
+    """Keep what start and end of a training took, for the estimates of later ones."""
+    seconds = around_seconds(elapsed, journal.epochs, config, features=journal.features_seconds)
+    store.set_tag(journal.run.id, AROUND_TAG, f"{seconds:.1f}")
 
 
 def _tell_end(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import HilumError
 from pipeline.jobs import Job
 from pipeline.runs import RunInfo
 from pipeline.training.config import TrainConfig, load_config, make_config
 from pipeline.training.estimate import estimate_training
 from pipeline.training.order import epoch_length
 from pipeline.training.plan import make_plan
+from pipeline.training.stages import Stage, stages_of
 from pipeline.workspace import Workspace
 
 
@@ -84,12 +87,31 @@ def expected_seconds(workspace: Workspace, config: TrainConfig, runs: Iterable[R
 def seconds_left(job: Job, run: RunInfo | None) -> float | None:
     """Return about how long a running training still takes, by the pace of its last epoch with validation.
 
-    None before its first epoch is whole. It may end early; larger sizes that are to come take longer.
+    None before the first epoch of its last stage is whole: another stage has another pace. It may end early.
     """
     steps = int(run.params.get("steps_per_epoch", 0)) if run is not None else 0
     if run is None or not steps or "seconds" not in run.metrics or not job.message.startswith("Epoch"):
         return None
+    if (last := _last_stage(run)) is not None and run.metrics.get("epoch", 0) <= last.first:
+        return None
     return max(0, job.total - job.done) / steps * run.metrics["seconds"]
+
+
+def without_pace(message: str) -> str:
+    """Return what a training says without its speed and the time left, for a page that shows both beside it.
+
+    >>> without_pace("Epoch 2 of 3, batch 1 of 9, loss 0.7, 60.1 images/s, about 3 min left of this stage")
+    'Epoch 2 of 3, batch 1 of 9, loss 0.7'
+    """
+    return re.sub(r", [\d.]+ images/s, about .*$", "", message)
+
+
+def _last_stage(run: RunInfo) -> Stage | None:
+    """Return a run's last stage, None where its configuration can't be read."""
+    try:
+        return stages_of(make_config(run.load_config()))[-1]
+    except HilumError:
+        return None
 
 
 def _known(seconds: float | None) -> float:

@@ -28,6 +28,11 @@ def estimate(runs: tuple[RunInfo, ...] = (), **options: object) -> Estimate:
     return estimate_training(config, classes=3, train_places=300, val_slices=90, runs=runs)
 
 
+def in_epochs(found: Estimate) -> float:
+    """Seconds of the epochs alone."""
+    return found.seconds - found.around_seconds
+
+
 @pytest.mark.parametrize(("name", "image_size", "batch_size", "peak"), MEASURED)
 def test_memory_is_within_a_fifth_of_what_was_measured(name, image_size, batch_size, peak):
     found = estimate(architecture=name, image_size=image_size, batch_size=batch_size)
@@ -61,7 +66,7 @@ def test_more_work_costs_more():
     assert estimate(batch_size=32).memory > usual.memory
     assert estimate(image_size=320).memory > usual.memory
     assert estimate(image_size=320).seconds > usual.seconds
-    assert estimate(epochs=60).seconds == pytest.approx(2 * usual.seconds)
+    assert in_epochs(estimate(epochs=60)) == pytest.approx(2 * in_epochs(usual))
     assert estimate(head_only=True).seconds < usual.seconds
     assert estimate(head_only=True).memory < usual.memory
 
@@ -83,20 +88,21 @@ def test_the_speed_of_an_earlier_run_is_taken_where_there_is_one():
 
 def test_a_head_on_kept_features_costs_its_few_looks_and_not_every_epoch():
     kept, anew = (estimate(head_only=True, epochs=40, feature_copies=copies) for copies in (4, 0))
-    assert kept.seconds == pytest.approx(anew.seconds * (4 * 300 + 90) / (40 * (300 + 90)), rel=0.01)
+    share = (4 * 300 + 90) / (40 * (300 + 90))
+    assert in_epochs(kept) == pytest.approx(in_epochs(anew) * share, rel=0.01)
 
 
 def test_a_second_stage_costs_what_learns_in_it_at_its_size():
     one = estimate(epochs=10)
     two = estimate(epochs=20, head_epochs=10, feature_copies=1)
-    assert two.seconds - one.seconds < 0.1 * one.seconds, "the head's epochs are nearly nothing"
-    assert estimate(epochs=10, unfreeze=2).seconds < 0.6 * one.seconds
+    assert in_epochs(two) < 1.1 * in_epochs(one), "the head's epochs are nearly nothing"
+    assert in_epochs(estimate(epochs=10, unfreeze=2)) < 0.6 * in_epochs(one)
     growing = estimate(epochs=10, sizes=(112,))
     training, validation = 300.0, 0.33 * 90
     expected = (5 * (training / 4 + validation) + 5 * (training + validation)) / (
         10 * (training + validation)
     )
-    assert growing.seconds / one.seconds == pytest.approx(expected, rel=0.01)
+    assert in_epochs(growing) / in_epochs(one) == pytest.approx(expected, rel=0.01)
 
 
 def test_a_speed_is_taken_only_from_runs_in_which_as_much_learnt():

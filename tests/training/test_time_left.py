@@ -53,6 +53,14 @@ def test_the_time_left_counts_validation_once_an_epoch_is_known(training):
     assert "about 6 min left" in training.epoch(1), "9 epochs of 40 s"
 
 
+def test_before_the_last_stage_the_time_is_that_of_the_stage(training):
+    training.curves.config = TrainConfig(dataset="a", epochs=11, head_epochs=5)
+    training.curves.on_train_begin()
+    assert "about 40 s left of this stage" in training.epoch(0), "4 epochs of 10 s"
+    training.curves.on_train_begin()
+    assert training.epoch(5).endswith("about 50 s left"), "5 epochs of 10 s"
+
+
 def test_another_stage_has_another_pace(training):
     training.curves.on_train_begin()
     training.epoch(0)

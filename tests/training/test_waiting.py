@@ -50,6 +50,16 @@ def test_what_is_left_goes_by_the_pace_of_the_last_epoch(workspace):
     assert seconds_left(replace(job, message="Building the model"), run) is None
 
 
+def test_the_time_left_is_known_in_the_last_stage(workspace):
+    job_id = JobStore(workspace)._insert("train", ["train"], "", status="running")
+    job = replace(JobStore(workspace).get(job_id), message="Epoch 3 of 10", done=30, total=100)
+    run = RunStore(workspace).create("staged", {"steps_per_epoch": 10}, {})
+    config = TrainConfig(dataset="a", epochs=10, head_epochs=4)
+    atomic_write_json(run.artifacts / "config.json", config.model_dump(mode="json"))
+    assert seconds_left(job, replace(run, metrics={"seconds": 8.0, "epoch": 4.0})) is None
+    assert seconds_left(job, replace(run, metrics={"seconds": 8.0, "epoch": 5.0})) == pytest.approx(7 * 8)
+
+
 def test_a_waiting_training_is_known_by_its_file(workspace):
     config = TrainConfig(dataset="small", epochs=7, name="mine")
     atomic_write_json(workspace.root / "config.json", config.model_dump(mode="json"))
