@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
+from pipeline.data.deciding import all_but_one
 from pipeline.data.decisions import DecisionError
 from pipeline.data.index import build_index
 from pipeline.workspace import Workspace
@@ -47,11 +48,40 @@ def test_decisions_are_typed_listed_and_taken_back(run):
     assert json.loads(run("decide", "small", "list", "--json"))["slices"] == []
 
 
+def test_of_copies_one_of_each_is_kept(run, workspace, tmp_path):
+    """Three slices of the same pixels in one class, two in another: the first by path of each stays."""
+    source = tmp_path / "slices"
+    for copied, name in (("pCT/0.png", "pCT/z.png"), ("pCT/0.png", "pCT/A.png"), ("nCT/1.png", "nCT/9.png")):
+        (source / name).write_bytes((source / copied).read_bytes())
+    run("index", str(source), "--name", "small")
+    made = json.loads(run("decide", "small", "exclude", "--finding", "exact-copies", "--keep-one", "--json"))
+    assert {each["path"] for each in made["slices"]} == {"pCT/A.png", "pCT/z.png", "nCT/9.png"}
+    run("decide", "small", "undo")
+    run("decide", "small", "exclude", "pCT/0.png")
+    run("decide", "small", "fine", "nCT/9.png", "--finding", "exact-copies")
+    assert all_but_one(workspace, "small", "exact-copies") == made_ids(made, "pCT/z.png")
+    run("decide", "small", "exclude", "pCT/z.png")
+    with pytest.raises(DecisionError, match="no copies left"):
+        all_but_one(workspace, "small", "exact-copies")
+
+
+def made_ids(made, path):
+    return [each["slice_id"] for each in made["slices"] if each["path"] == path]
+
+
+@pytest.mark.parametrize("code", ["neighbours", "exact-copies-across-classes", "tiny"])
+def test_one_of_each_is_not_kept_where_a_person_must_look(run, workspace, code):
+    with pytest.raises(DecisionError, match="look at them"):
+        all_but_one(workspace, "small", code)
+
+
 def test_what_is_not_there_is_refused(run):
     with pytest.raises(DecisionError, match="No slice has the id"):
         run("decide", "small", "exclude", "nowhere.png")
     with pytest.raises(DecisionError, match="choose one of"):
         run("decide", "small", "delete", "pCT/0.png")
+    with pytest.raises(DecisionError, match="exclude --finding CODE"):
+        run("decide", "small", "exclude", "pCT/0.png", "--keep-one")
 
 
 def test_an_audit_is_written_as_a_page(run, tmp_path):

@@ -67,11 +67,36 @@ def draw_actions(dataset: str, finding: Finding, ids: Sequence[str], *, key: str
             on_click=_keep_all,
             args=[dataset, verdict, finding.code, tuple(ids)],
         )
+    if others := load.all_but_one(dataset, finding.code):
+        st.button(
+            f"Exclude all but one of each ({len(others):,})",
+            key=f"all-but-one-{key}",
+            icon=":material/filter_1:",
+            help="Of each group of copies the first by path stays.",
+            on_click=keep,
+            args=[dataset, "exclude", others, finding.code],
+        )
     return chosen or "open"
 
 
-def keep(dataset: str, verdict: str, slice_ids: Sequence[str], code: str) -> None:
-    """Keep a decision and say so."""
+def draw_slice_actions(dataset: str, slice_id: str) -> None:
+    """Draw what is decided of one slice, with the buttons that decide of it or take that back."""
+    verdict = load.decisions(dataset).verdict_of(slice_id)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="slice-actions"):
+        if verdict:
+            st.caption(f"Decided: {verdict}.", width="content")
+            if st.button("Undo", key="slice-undo", icon=":material/undo:"):
+                _undo(dataset, slice_id)
+                st.rerun()
+        else:
+            fine = st.button("Fine", key="slice-fine", icon=":material/check:", help="As to every finding")
+            if st.button("Exclude", key="slice-exclude", icon=":material/block:") or fine:
+                keep(dataset, "fine" if fine else "exclude", [slice_id])
+                st.rerun()
+
+
+def keep(dataset: str, verdict: str, slice_ids: Sequence[str], code: str | None = None) -> None:
+    """Keep a decision, of slices that are fine as to one finding or as to all, and say so."""
     from pipeline.data.decisions import decide
 
     with widgets.guarded():
@@ -94,7 +119,7 @@ def draw_decided(dataset: str) -> None:
     with st.expander(f"Decided: {counts['excluded']:,} excluded, {counts['fine']:,} fine"):
         st.caption(
             "Excluded slices are in no new split, training, audit or evaluation; Explore's counts and charts "
-            "have them still, and the files stay where they are. A click takes back what was decided of a slice."
+            "have them still, and the files stay where they are. A click takes back what was decided of one."
         )
         shown = ids[:SHOWN]
         picked = gallery([_item(dataset, one) for one in shown], key="decided-gallery", size=104)

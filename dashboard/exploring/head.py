@@ -65,7 +65,7 @@ def _slices(readable: pd.DataFrame, excluded: Collection[str]) -> Tile:
         "Slices",
         f"{len(readable):,}",
         _sizes(readable) + (f"; {count:,} excluded" if count else ""),
-        help="What Explore shows counts excluded slices too; no new split, training, audit or evaluation has them."
+        help="Explore counts excluded slices too; no new split, training, audit or evaluation has them."
         if count
         else "",
     )

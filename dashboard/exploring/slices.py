@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import widgets
 from dashboard.charts import class_color
 from dashboard.exploring import plotting
+from dashboard.exploring.deciding import draw_slice_actions
 from dashboard.exploring.facts import facts_html, text_of
 from dashboard.exploring.filters import draw_filters, set_lasso
 from dashboard.exploring.selecting import Filters, Lasso, place_of, row_of, select_rows
@@ -229,5 +230,6 @@ def _draw_picked(
         )
     else:
         widgets.callout(str(row["error"]), tone="warn", title=str(row["path"]))
+    draw_slice_actions(dataset, row["slice_id"])
     st.html(facts_html(row))
     return series

@@ -57,6 +57,13 @@ def decisions(dataset: str) -> Decisions:
     return _decisions(str(workspace().root), dataset, mark)
 
 
+def all_but_one(dataset: str, code: str) -> tuple[str, ...]:
+    """Return what is excluded where one of each group of a finding's copies is kept; nothing where none."""
+    folder = workspace().dataset_dir(dataset)
+    marks = tuple(stamp(folder / name) for name in ("index.parquet", "decisions.jsonl"))
+    return _all_but_one(str(workspace().root), dataset, marks, code)
+
+
 def audit_report(dataset: str, report: AuditReport, *, pictures: bool) -> str:
     """Return an audit as one HTML document."""
     from pipeline.data.audit_report import build_audit_report
@@ -117,3 +124,14 @@ def _splits(root: str, dataset: str, mark: float) -> list[Split]:
     from pipeline.data.splits import list_splits
 
     return list_splits(Workspace.open(root), dataset)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _all_but_one(root: str, dataset: str, marks: tuple[float, ...], code: str) -> tuple[str, ...]:
+    from pipeline.data.deciding import all_but_one
+    from pipeline.data.decisions import DecisionError
+
+    try:
+        return tuple(all_but_one(Workspace.open(root), dataset, code))
+    except DecisionError:
+        return ()

@@ -97,13 +97,16 @@ def decide(
     finding: Annotated[
         str | None, typer.Option(help="A finding's code: fine as to it; without SLICE, all of its slices.")
     ] = None,
+    keep_one: Annotated[
+        bool, typer.Option("--keep-one", help="Of copies, exclude all but the first by path: with --finding.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Exclude slices, call them fine, or take that back; `undo` alone takes the last decision back."""
     from pipeline.data.deciding import decide_by_name
 
     answer(
-        decide_by_name(context.obj, name, verdict, slices or [], finding=finding),
+        decide_by_name(context.obj, name, verdict, slices or [], finding=finding, keep_one=keep_one),
         as_json,
         console.decision_text,
     )

@@ -33,29 +33,35 @@ _NEIGHBOURS = {
     "": "Slices as alike as neighbours of one scan, {}: no copies, and little news to a model. Splits keep "
     "them together.",
 }
+_TEXTS = {"exact copies": _EXACT, "near-copies": _NEAR, "neighbours": _NEIGHBOURS}
 
 
 def find_duplicates(index: pd.DataFrame, pairs: DuplicatePairs) -> Iterator[Finding]:
     """Yield what the copies among the slices of an index mean."""
+    for noun, suffix, found in _kinds(index, pairs):
+        if found.any():
+            code = noun.replace(" ", "-") + suffix
+            yield _pairs_finding(index, pairs, found, code, _TEXTS[noun][suffix], noun)
+
+
+def pairs_of(index: pd.DataFrame, pairs: DuplicatePairs, code: str) -> NDArray[np.bool_]:
+    """Return which pairs the finding `code` of `find_duplicates` is about: all, not only those it names."""
+    kinds = {noun.replace(" ", "-") + suffix: found for noun, suffix, found in _kinds(index, pairs)}
+    return kinds.get(code, np.zeros(len(pairs.first), bool))
+
+
+def _kinds(index: pd.DataFrame, pairs: DuplicatePairs) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield each kind of pair, across what, and which pairs are of it."""
     labels, patients = (index[name].to_numpy(dtype=object) for name in ("label", "patient_id"))
-    contradicting = _differ(labels, pairs)
-    other_patient = _differ(patients, pairs)
-    for which, noun, texts in (
-        (pairs.exact, "exact copies", _EXACT),
-        (pairs.copies, "near-copies", _NEAR),
-        (pairs.neighbours, "neighbours", _NEIGHBOURS),
+    contradicting, other_patient = _differ(labels, pairs), _differ(patients, pairs)
+    for noun, which in (
+        ("exact copies", pairs.exact),
+        ("near-copies", pairs.copies),
+        ("neighbours", pairs.neighbours),
     ):
-        code = noun.replace(" ", "-")
-        across_classes = which & contradicting
-        across_patients = which & other_patient
-        plain = which & ~contradicting & ~other_patient
-        for suffix, found in (
-            ("-across-classes", across_classes),
-            ("-across-patients", across_patients),
-            ("", plain),
-        ):
-            if found.any():
-                yield _pairs_finding(index, pairs, found, code + suffix, texts[suffix], noun)
+        yield noun, "-across-classes", which & contradicting
+        yield noun, "-across-patients", which & other_patient
+        yield noun, "", which & ~contradicting & ~other_patient
 
 
 def find_leaks(index: pd.DataFrame, clusters: pd.Series, split: Split | None) -> Iterator[Finding]:

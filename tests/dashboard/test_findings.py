@@ -60,6 +60,39 @@ def test_all_slices_of_a_finding_are_decided_of_in_two_clicks_and_taken_back(aud
     assert load_decisions(audited, "small").counts() == {"excluded": 0, "fine": 0}
 
 
+def test_of_copies_all_but_one_are_excluded_and_taken_back(audited: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "small" / "pCT"
+    (folder / "again.png").write_bytes((folder / "0.png").read_bytes())
+    build_index(audited, tmp_path / "small", name="small")
+    audit_dataset(audited, "small")
+    app = page()
+    widget(app, "toggle", "finding-exact-copies-exact-copies").set_value(True).run()
+    button = widget(app, "button", "all-but-one-exact-copies-exact-copies")
+    assert button.label == "Exclude all but one of each (1)"
+    button.click().run()
+    assert not app.exception and not app.error
+    paths = load_index(audited, "small").set_index("slice_id")["path"]
+    assert [paths[one] for one in load_decisions(audited, "small").excluded] == ["pCT/again.png"]
+    widget(app, "button", "decide-undo").click().run()
+    assert not load_decisions(audited, "small").excluded
+
+
+def test_the_slice_in_view_is_decided_of_beside_its_picture(audited: Workspace) -> None:
+    row = load_index(audited, "small").iloc[3]
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.session_state["explore.tab"] = app.session_state["explore.opens"] = "Slices"
+    app.query_params["slice"] = row["slice_id"]
+    app.run()
+    widget(app, "button", "slice-exclude").click().run()
+    assert not app.exception and not app.error
+    assert load_decisions(audited, "small").excluded == {row["slice_id"]}
+    assert "1 excluded" in html_of(app)
+    widget(app, "button", "slice-undo").click().run()
+    widget(app, "button", "slice-fine").click().run()
+    assert load_decisions(audited, "small").fine == {row["slice_id"]: frozenset({"*"})}
+    assert not load_decisions(audited, "small").excluded
+
+
 def test_excluding_makes_the_audit_stale_and_the_finding_smaller(audited: Workspace) -> None:
     ids = list(load_index(audited, "small")["slice_id"])
     decide(audited, "small", "exclude", ids[:2])
