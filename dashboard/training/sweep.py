@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from dashboard.loaders import watching as load
 from dashboard.training.cost import duration
 from dashboard.training.queue import attempt
 from dashboard.training.table import MOST_CHOSEN, choose
+from dashboard.training.words import LABELS, PERCENT
 
 if TYPE_CHECKING:
     from pipeline.training.sweeps import Sweep
@@ -76,9 +78,9 @@ def _draw_trials(sweep: Sweep, table: dict[str, Any]) -> None:
     ranked = _ranked(sweep, table["trials"])
     best = ranked[0]["run"] if ranked and ranked[0][_monitor(sweep)] is not None else None
     rows = [
-        {"": "best" if row["run"] == best else "", "trial": row["trial"], "status": _status(row)}
-        | {key.replace("_", " "): row[key] for key in table["varied"]}
-        | {"val AUC": row["val_auc"], "val accuracy": row["val_accuracy"], "val loss": row["val_loss"]}
+        {"": "best" if row["run"] == best else "", "trial": row["trial"], "val AUC": row["val_auc"]}
+        | {"val accuracy": row["val_accuracy"], "val loss": row["val_loss"], "status": _status(row)}
+        | _settings(row, table["varied"])
         | {"best epoch": row["best_epoch"], "epochs": row["epochs"]}
         | {"took": duration(row["seconds"]) if row["seconds"] else None}
         for row in table["trials"]
@@ -95,6 +97,24 @@ def _draw_trials(sweep: Sweep, table: dict[str, Any]) -> None:
     )
 
 
+def _settings(row: dict[str, Any], varied: Sequence[str]) -> dict[str, str | None]:
+    """Return the settings in which trials differ, named and written as the form does, numbers rounded."""
+    return {_label(key): None if row[key] is None else _written(key, str(row[key])) for key in varied}
+
+
+def _label(key: str) -> str:
+    return "Fold" if key == "fold" else LABELS.get(key, key.replace("_", " "))
+
+
+def _written(key: str, text: str) -> str:
+    """Write a parameter of a run, which MLflow keeps as text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{100 * number:.3g} %" if key in PERCENT else f"{number:.4g}" if "." in text else text
+
+
 def _draw_summary(table: dict[str, Any]) -> None:
     """Draw what the figures come to over seeds or folds, where any setting was trained more than once."""
     if not any(row["n"] > 1 for row in table["summary"]):
@@ -103,12 +123,13 @@ def _draw_summary(table: dict[str, Any]) -> None:
             "before believing small differences."
         )
         return
-    rows = [
-        {key.replace("_", " "): value for key, value in row.items() if not isinstance(value, dict)}
+    rows: list[dict[str, Any]] = [
+        {"n": row["n"]}
         | {
             name: f"{row[key]['mean']:.3f} ({row[key]['lowest']:.3f} to {row[key]['highest']:.3f})"
             for key, name in (("val_auc", "mean val AUC"), ("val_accuracy", "mean val accuracy"))
         }
+        | _settings(row, [key for key, value in row.items() if key != "n" and not isinstance(value, dict)])
         for row in table["summary"]
     ]
     st.caption("Over seeds and folds: mean, lowest and highest of n trainings (not a confidence interval)")

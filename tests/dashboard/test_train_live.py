@@ -269,9 +269,14 @@ def test_a_sweep_is_a_table_of_its_trials_with_the_best_and_the_pruned(small):
         store.set_tag(run.id, TRIAL_TAG, str(number))
         store.set_tag(run.id, "ending", "pruned" if status == "stopped" else "complete")
         store.log_metrics(run.id, {"best_val_accuracy": 0.5, "best_val_loss": 1.0}, epochs)
+        tried = {"augment.rotation": 17.975547017460073 + number, "augment.zoom": 0.0812345 * (number + 1)}
+        store.log_params(run.id, tried)
     app = page()
     assert not app.error
     trials = next(each.value for each in app.dataframe if "trial" in each.value).set_index("trial")
+    assert list(trials)[:4] == ["", "val AUC", "val accuracy", "val loss"], "figures before settings"
+    assert trials["Rotation"].tolist() == ["17.98", "18.98", "19.98"]
+    assert trials["Zoom"].tolist() == ["8.12 %", "16.2 %", "24.4 %"]
     assert trials["status"].tolist() == ["finished", "finished", "pruned (fell behind)"]
     assert trials[""].tolist() == ["", "best", ""]
     assert "2 finished · 1 pruned · 1 planned" in html_of(app)
