@@ -62,6 +62,7 @@ class Curves(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._began: float | None = None  # when the epoch began, if at its first batch
+        self.rate = 0.0  # a stage's own: on features the head alone learns a hundred times as fast
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Before Keras makes the epoch's iterator, whose background thread reads ahead.

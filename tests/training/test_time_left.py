@@ -61,6 +61,14 @@ def test_before_the_last_stage_the_time_is_that_of_the_stage(training):
     assert training.epoch(5).endswith("about 50 s left"), "5 epochs of 10 s"
 
 
+def test_another_stage_has_another_speed(training):
+    training.curves.on_train_begin()
+    assert "8.0 images/s" in training.epoch(0)
+    training.curves.on_train_begin()
+    training.curves.batches.batch_size = 4
+    assert "4.0 images/s" in training.epoch(1)
+
+
 def test_another_stage_has_another_pace(training):
     training.curves.on_train_begin()
     training.epoch(0)
