@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands import data, handing_on, queue, reading, runs, sweeps, training
+from pipeline.commands import data, handing_on, queue, reading, review, runs, sweeps, training
 from pipeline.errors import user_errors
 from pipeline.jobs import JobStopped, JobStore
 from pipeline.storage import explained
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (data, training, runs, queue, sweeps, reading, handing_on):
+for group in (data, training, runs, queue, sweeps, reading, review, handing_on):
     app.add_typer(group.app)
 
 CONTROLS = {"stop", "jobs", "queue", "sweep"}  # they may be about to take something out of the queue

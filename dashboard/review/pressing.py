@@ -77,8 +77,8 @@ def draw_dropped() -> None:
     if not dropped:
         return
     widgets.callout(
-        f"This slice was read further in another tab meanwhile, so this came too late: {'; '.join(dropped)}. "
-        "What was recorded first stands; it can be corrected.",
+        "The slice on this screen had been read further in another tab, so this came too late: "
+        f"{'; '.join(dropped)}. What was recorded first stands; it can be corrected.",
         tone="warn",
         title="Not recorded",
     )

@@ -13,6 +13,7 @@ from dashboard.loaders import pictures
 from dashboard.loaders import review as read
 from dashboard.review.guard import draw_guard
 from dashboard.review.session import Worklist
+from pipeline.review.audit import SEAL_DIGITS, ChainReport
 from pipeline.review.readings import export_csv, export_json, with_slices
 
 if TYPE_CHECKING:
@@ -30,16 +31,7 @@ MOST_ROWS = 15  # in view without scrolling
 def draw_readings(run: RunInfo, worklist: Worklist | None) -> None:
     """Draw the readings, the state of their audit, and the exports; of a reader with an open list the own."""
     readings = read.readings(run)
-    chain = read.store().verify_chain()
-    if chain.intact:
-        widgets.callout(
-            f"{chain.rows:,} entries, each sealed together with the one before. The newest seal is "
-            f"{chain.head[:12]}: with it written down, it shows later if any was taken away.",
-            tone="good",
-            title="Nothing was changed",
-        )
-    else:
-        widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
+    _draw_chain()
     if len(readings) and not draw_guard(run, worklist, of="the readings of others", key="readings"):
         readings = readings[readings["reader"] == (worklist.reader if worklist else None)]
     else:  # paths and reference labels are answers too
@@ -59,6 +51,38 @@ def draw_readings(run: RunInfo, worklist: Worklist | None) -> None:
         )  # fmt: skip
     if len(readings):
         _draw_table(run, readings.iloc[::-1])
+
+
+def _draw_chain() -> None:
+    """Draw whether the record is whole, and the field that compares an earlier seal."""
+    chain = read.store().verify_chain()
+    if not chain.intact:
+        widgets.callout(str(chain.problem), tone="bad", title="The record was changed outside Hilum")
+        return
+    widgets.callout(
+        f"{chain.rows:,} entries, each sealed together with the one before. The newest seal is "
+        f"{chain.head[:SEAL_DIGITS]}. Write it down: entered here later, it shows whether any of these "
+        "entries was taken away.",
+        tone="good",
+        title="The chain is whole",
+    )
+    typed = st.text_input("Seal written down earlier", key="review.seal", width=320, max_chars=80)
+    if not typed.strip():
+        return
+    with widgets.guarded():
+        found = read.store().verify_chain(expected_head=typed)
+        if found.intact:
+            widgets.callout(_seal_text(found), tone="good", title="The seal is there")
+        else:
+            widgets.callout(str(found.problem), tone="bad", title="The seal is not there")
+
+
+def _seal_text(found: ChainReport) -> str:
+    since = found.rows - (found.seal_row or 0)
+    added = f"{since:,} {'entry was' if since == 1 else 'entries were'} added" if since else "None was added"
+    return (
+        f"It is that of entry {found.seal_row:,}: nothing up to it was changed or taken away. {added} since."
+    )
 
 
 def _draw_table(run: RunInfo, newest: pd.DataFrame) -> None:

@@ -15,23 +15,58 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from pipeline.errors import HilumError
 from pipeline.review.schema import RECORDS, audit
 
 FIRST = "0" * 64
+SEAL_DIGITS = 12
+"""So many digits of a hash are shown to be written down, and are enough to find it again."""
+
+
+class SealInvalidError(HilumError):
+    """A text that is no seal."""
 
 
 @dataclass(frozen=True)
 class ChainReport:
-    """Whether the chain holds. `problem` says where not; `head` is the last hash, for keeping elsewhere."""
+    """Whether the chain holds. `problem` says where not; `head` is the last hash, for keeping elsewhere.
+
+    `seal_row` is the row that an earlier seal was found at (0: before the first), None where none was looked
+    for or found.
+    """
 
     rows: int
     head: str
     problem: str | None = None
+    seal_row: int | None = None
 
     @property
     def intact(self) -> bool:
         """Whether nothing was changed."""
         return self.problem is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as exports and the command line give it."""
+        fields = {"rows": self.rows, "head": self.head, "intact": self.intact, "problem": self.problem}
+        return fields | {"seal_row": self.seal_row}
+
+
+def read_seal(text: str) -> str:
+    """Return a seal that somebody typed: the beginning of a hash, or all of it.
+
+    Raises:
+        SealInvalidError: it is none.
+
+    >>> read_seal(" F12885FAFECF ")
+    'f12885fafecf'
+    """
+    seal = "".join(text.split()).lower()
+    if not SEAL_DIGITS <= len(seal) <= 64 or set(seal) - set("0123456789abcdef"):
+        raise SealInvalidError(
+            f"A seal is {SEAL_DIGITS} to 64 digits of 0-9 and a-f, as the Readings tab and the JSON export "
+            f"show it; received {text.strip()[:70]!r}."
+        )
+    return seal
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
@@ -71,13 +106,19 @@ def verify(connection: Connection, *, expected_head: str | None = None) -> Chain
 
     Args:
         connection: a reading transaction.
-        expected_head: a hash from an earlier export; it must still be in the chain.
+        expected_head: a hash from an earlier export, or its first digits; it must still be in the chain.
+
+    Raises:
+        SealInvalidError: `expected_head` is no hash.
     """
-    previous, seen, count = FIRST, set(), 0
+    seal = read_seal(expected_head) if expected_head is not None else None
+    previous, count = FIRST, 0
+    seal_row = 0 if seal is not None and FIRST.startswith(seal) else None
     for found in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
         row = dict(found)
         count += 1
-        seen.add(row["hash"])
+        if seal is not None and row["hash"].startswith(seal):
+            seal_row = count
         if row["seq"] != count:
             return ChainReport(count, previous, f"Row {count} of the audit is missing.")
         if row["previous"] != previous or row["hash"] != chain_hash(row):
@@ -90,9 +131,13 @@ def verify(connection: Connection, *, expected_head: str | None = None) -> Chain
     )
     if held != count:
         return ChainReport(count, previous, f"There are {held} records and {count} audit rows.")
-    if expected_head is not None and expected_head not in seen:
-        return ChainReport(count, previous, "The end of the chain that an export names is gone.")
-    return ChainReport(count, previous)
+    if seal is not None and seal_row is None:
+        problem = (
+            "The entry with this seal is gone: it was taken away or written anew, or the seal is of another "
+            "workspace."
+        )
+        return ChainReport(count, previous, problem)
+    return ChainReport(count, previous, seal_row=seal_row)
 
 
 def _mismatch(connection: Connection, row: dict[str, Any]) -> str | None:

@@ -105,7 +105,7 @@ def export_json(store: ReviewStore, readings: pd.DataFrame, *, synthetic: bool =
     ]
     document = {
         "notice": _notice(synthetic),
-        "audit": {"rows": chain.rows, "head": chain.head, "intact": chain.intact, "problem": chain.problem},
+        "audit": {key: value for key, value in chain.to_json().items() if key != "seal_row"},
         "readings": records,
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

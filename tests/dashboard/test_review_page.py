@@ -136,7 +136,7 @@ def test_a_whole_list_is_read_and_agreement_shown(fresh: ReviewStore, sure_model
     assert "Kappa" in text_of(app) and "patients unknown" in text_of(app)
     app.session_state["review.tab"] = "Readings"
     app.run()
-    assert "Nothing was changed" in text_of(app)
+    assert "The chain is whole" in text_of(app)
     assert [button.label for button in app.get("download_button")] == ["CSV", "JSON with audit"]
 
 
@@ -343,6 +343,18 @@ def test_what_others_said_stays_closed_while_a_list_is_open(fresh: ReviewStore, 
     found = app.dataframe[0].value
     assert sorted(found["Reader"]) == ["Dr A", "Dr B"]
     assert found["Slice"].str.endswith(".png").all() and found["Open"].str.startswith("/predict?run=").all()
+
+
+def test_a_seal_written_down_earlier_is_compared(fresh: ReviewStore, sure_model: None) -> None:
+    app = press(begin(), "negative")
+    seal = fresh.verify_chain().head[:12]
+    show(press(app, "negative"), "Readings")
+    app.text_input(key="review.seal").input(seal).run()
+    assert "The seal is there" in text_of(app) and "1 entry was added since" in text_of(app)
+    app.text_input(key="review.seal").input("0123456789ab").run()
+    assert "The seal is not there" in text_of(app)
+    app.text_input(key="review.seal").input("no seal").run()
+    assert "12 to 64 digits" in app.error[0].value
 
 
 def test_each_reader_is_measured_and_where_they_differ_is_listed(

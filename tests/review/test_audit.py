@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from pipeline.review.audit import FIRST, chain_hash
+from pipeline.review.audit import FIRST, SealInvalidError, chain_hash
 from pipeline.review.store import ReviewStore
 from tests.review.test_store import whole
 
@@ -67,6 +67,17 @@ def test_a_cut_end_is_found_with_the_head_of_an_export(workspace, store):
     )
     assert store.verify_chain().intact  # alone it cannot tell
     assert "is gone" in store.verify_chain(expected_head=head).problem
+    assert "is gone" in store.verify_chain(expected_head=head[:12]).problem
+
+
+def test_a_seal_is_found_by_its_first_digits(store):
+    head = store.verify_chain().head
+    whole(store, "s9")
+    found = store.verify_chain(expected_head=f" {head[:12].upper()} ")
+    assert found.intact and (found.rows, found.seal_row) == (12, 9)
+    assert store.verify_chain(expected_head=FIRST).seal_row == 0
+    with pytest.raises(SealInvalidError, match="12 to 64 digits"):
+        store.verify_chain(expected_head="f1")
 
 
 def test_the_hash_covers_the_whole_row():
