@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw_comparison(run: RunInfo) -> None:
-    """Draw the choice of another run and the differences on validation."""
+    """Draw the choice of another run and of slices, and the differences on these."""
     others = {
         other.id: other for other in loaders.runs() if other.id != run.id and "val" in read.parts_of(other)
     }
@@ -27,16 +27,22 @@ def draw_comparison(run: RunInfo) -> None:
             title="Nothing to compare with yet",
         )
         return
-    chosen = st.selectbox(
-        "Compare with",
-        list(others),
-        format_func=lambda key: _named(others[key]),
-        key="evaluate.other",
-        width=320,
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        chosen = st.selectbox(
+            "Compare with",
+            list(others),
+            format_func=lambda key: _named(others[key]),
+            key="evaluate.other",
+            width=320,
+        )
+        other = others[str(chosen)]
+        dataset = _choose_dataset(run, other)
     with widgets.guarded("The runs could not be compared."):
-        found = read.comparison(run, others[str(chosen)], "val")
-        people = f"{found.n:,} validation slices, {found.groups:,} {found.unit}s, drawn for both at once"
+        if dataset is None:
+            found, what = read.comparison(run, other, "val"), "validation slices"
+        else:
+            found, what = read.comparison_on(run, other, dataset), f"slices of {dataset}"
+        people = f"{found.n:,} {what}, {found.groups:,} {found.unit}s, drawn for both at once"
         widgets.callout(found.summary, title=people)
         left, right = st.columns([7, 5], gap="medium")
         words = {"accuracy": "accuracy", "macro_f1": "mean F1", "macro_auc": "mean AUC"}
@@ -56,13 +62,13 @@ def draw_comparison(run: RunInfo) -> None:
             )
             widgets.chart(figure, key="evaluate.differences", height=80 + 32 * len(rows))
         with right, widgets.panel("Side by side", key="side-by-side"):
-            one, other = found.figures
+            one, two = found.figures
             figures_table(
                 ["", found.first, found.second],
                 [
-                    ("accuracy", [one.accuracy, other.accuracy]),
-                    ("mean F1", [one.macro_f1, other.macro_f1]),
-                    ("mean AUC", [one.macro_auc, other.macro_auc]),
+                    ("accuracy", [one.accuracy, two.accuracy]),
+                    ("mean F1", [one.macro_f1, two.macro_f1]),
+                    ("mean AUC", [one.macro_auc, two.macro_auc]),
                 ],
             )
             st.caption(
@@ -70,6 +76,27 @@ def draw_comparison(run: RunInfo) -> None:
                 f"{found.only_second:,}. If slices were independent, which they are not, McNemar's p would "
                 f"be {found.mcnemar_p:.3g}."
             )
+
+
+def _choose_dataset(run: RunInfo, other: RunInfo) -> str | None:
+    """Draw the choice of what both are compared on; return a data set, None for validation."""
+    shared = read.shared_datasets(run, other)
+    if not shared:
+        st.caption(
+            f"On validation. There is no other data set on which both were evaluated: choose one under “On”, "
+            f"above, for {run.name} and for {other.name}; then they can be compared on it."
+        )
+        return None
+    asked = (widgets.recall("data") or "").removeprefix("dataset:")
+    chosen = st.selectbox(
+        "On slices of",
+        ["", *shared],
+        index=shared.index(asked) + 1 if asked in shared else 0,
+        format_func=lambda name: name or "Validation",
+        key=f"evaluate.compared-{run.id}-{other.id}",
+        width=200,
+    )
+    return chosen or None
 
 
 def _named(run: RunInfo) -> str:

@@ -157,7 +157,21 @@ def comparison(first: RunInfo, second: RunInfo, part: str) -> Comparison:
     """Return the comparison of two runs on a part that both have."""
     tables = [run.artifacts / "predictions" / f"{part}.parquet" for run in (first, second)]
     marks = (*map(stamp, tables), *(_decided(run.params.get("dataset")) for run in (first, second)))
-    return _comparison(str(workspace().root), first.id, second.id, part, marks)
+    return _comparison(str(workspace().root), first.id, second.id, part, None, marks)
+
+
+def comparison_on(first: RunInfo, second: RunInfo, dataset: str) -> Comparison:
+    """Return the comparison of two runs on a data set of `shared_datasets`."""
+    tables = [predictions_file(run, dataset) for run in (first, second)]
+    marks = (*map(stamp, tables), _decided(dataset))
+    return _comparison(str(workspace().root), first.id, second.id, "", dataset, marks)
+
+
+def shared_datasets(first: RunInfo, second: RunInfo) -> list[str]:
+    """Return the data sets on which both runs were evaluated, and that neither learnt from."""
+    from pipeline.evaluation.compare import shared_datasets as find
+
+    return find(workspace(), (first, second))
 
 
 @st.cache_resource(show_spinner="Resampling patients", max_entries=6)
@@ -173,10 +187,15 @@ def _dataset_findings(root: str, run_id: str, dataset: str, marks: tuple[str, fl
 
 
 @st.cache_resource(show_spinner="Comparing", max_entries=12)
-def _comparison(root: str, first: str, second: str, part: str, marks: tuple[float, ...]) -> Comparison:
-    from pipeline.evaluation.compare import compare_predictions
+def _comparison(
+    root: str, first: str, second: str, part: str, dataset: str | None, marks: tuple[float, ...]
+) -> Comparison:
+    from pipeline.evaluation.compare import compare_predictions, load_on_dataset
 
     opened = Workspace.open(root)
     runs = [RunStore(opened).find(run_id) for run_id in (first, second)]
-    tables = [load_part(opened, run, part) for run in runs]
+    tables = [
+        load_part(opened, run, part) if dataset is None else load_on_dataset(opened, run, dataset)
+        for run in runs
+    ]
     return compare_predictions(*tables, names=(runs[0].name, runs[1].name))

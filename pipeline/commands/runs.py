@@ -49,7 +49,14 @@ def show(context: typer.Context, run: Run, as_json: Json = False) -> None:
 
 
 @app.command()
-def compare(context: typer.Context, runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...")]) -> None:
+def compare(
+    context: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...")],
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Compare on this data set, on which all were evaluated; default: validation."),
+    ] = None,
+) -> None:
     """Show in which settings runs differ, and their figures on validation with intervals."""
     from pipeline.differences import what_differs
     from pipeline.evaluation.compare import compare_runs
@@ -63,7 +70,7 @@ def compare(context: typer.Context, runs: Annotated[list[str], typer.Argument(me
         key: {run.name: value for run, value in zip(found, values, strict=True)}
         for key, values in what_differs(found).items()
     }
-    answer({"differs": differs} | compare_runs(context.obj, runs), True, console.lines)
+    answer({"differs": differs} | compare_runs(context.obj, runs, dataset=dataset), True, console.lines)
 
 
 @app.command()

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.data.datasets import list_datasets, require_manifest
 from pipeline.errors import HilumError
 from pipeline.evaluation.delong import delong, mcnemar
 from pipeline.evaluation.estimates import Estimate
 from pipeline.evaluation.evaluate import load_part
+from pipeline.evaluation.exclusions import without_excluded
+from pipeline.evaluation.external import predictions_path
 from pipeline.evaluation.figures import Figures, SampledFigures, compute_figures, sample_figures
 from pipeline.evaluation.intervals import LEVEL, RESAMPLES, draw_resamples, estimate
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, load_predictions
 from pipeline.notice import NOTICE
-from pipeline.runs import RunStore
+from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace
 
 
@@ -136,13 +140,16 @@ def compare_predictions(
     )
 
 
-def compare_runs(workspace: Workspace, runs: Sequence[str], *, part: str = "val") -> dict[str, Any]:
+def compare_runs(
+    workspace: Workspace, runs: Sequence[str], *, part: str = "val", dataset: str | None = None
+) -> dict[str, Any]:
     """Compare runs on validation, each with the next; a test part is not opened for choosing.
 
     Args:
         workspace: where the runs lie.
         runs: two or more ids, beginnings of ids, or names.
         part: `val` or `calibration`.
+        dataset: in place of a part, another data set on which all of them were evaluated.
 
     Raises:
         NotComparableError: fewer than two runs, the test part was asked for, or nothing in common.
@@ -156,12 +163,16 @@ def compare_runs(workspace: Workspace, runs: Sequence[str], *, part: str = "val"
         )
     store = RunStore(workspace)
     found = [store.find(run) for run in runs]
-    tables = [load_part(workspace, run, part) for run in found]
+    if dataset is None:
+        tables = [load_part(workspace, run, part) for run in found]
+    else:
+        tables = [load_on_dataset(workspace, run, dataset) for run in found]
     names = _distinct([run.name for run in found], [run.id for run in found])
     figures = {name: compute_figures(table).to_json() for name, table in zip(names, tables, strict=True)}
     pairs = pairwise(zip(names, tables, strict=True))
     return {
-        "part": part,
+        "part": part if dataset is None else None,
+        "dataset": dataset,
         "runs": figures,
         "differences": [
             compare_predictions(one[1], other[1], names=(one[0], other[0])).to_json() for one, other in pairs
@@ -169,6 +180,43 @@ def compare_runs(workspace: Workspace, runs: Sequence[str], *, part: str = "val"
         "interval": {"level": LEVEL, "method": "bootstrap over groups, the same draws for both runs"},
         "notice": NOTICE,
     }
+
+
+def shared_datasets(workspace: Workspace, runs: Sequence[RunInfo]) -> list[str]:
+    """Return the data sets on which all runs were evaluated as they are now, and that none learnt from."""
+    learnt = {run.params.get("dataset") for run in runs}
+    names = [info.name for info in list_datasets(workspace) if info.name not in learnt]
+    return [name for name in names if all(_kept_predictions(workspace, run, name) for run in runs)]
+
+
+def load_on_dataset(workspace: Workspace, run: RunInfo, dataset: str) -> Predictions:
+    """Read the predictions of a run for another data set, without slices that the user excluded since.
+
+    Raises:
+        DatasetNotFoundError: there is no such data set.
+        NotComparableError: the run learnt from it, or was not evaluated on it (as it is now).
+    """
+    require_manifest(workspace, dataset)
+    if run.params.get("dataset") == dataset:
+        raise NotComparableError(
+            f"{run.name} learnt from {dataset}: figures on slices that a model has seen compare nothing. "
+            "Compare on validation, or on another data set."
+        )
+    if (path := _kept_predictions(workspace, run, dataset)) is None:
+        raise NotComparableError(
+            f"{run.name} was not evaluated on {dataset} as it is now. Do that first: `python -m pipeline "
+            f"evaluate {run.id[:8]} --dataset {dataset}`."
+        )
+    return without_excluded(workspace, dataset, load_predictions(path))
+
+
+def _kept_predictions(workspace: Workspace, run: RunInfo, dataset: str) -> Path | None:
+    """Return where the predictions of a run for a data set lie, None where there are none."""
+    folder = workspace.dataset_dir(dataset) / "predictions"
+    if not any(folder.glob(f"{run.id}-*.parquet")):  # the exact name takes reading the whole index
+        return None
+    path = predictions_path(workspace, run, dataset)
+    return path if path.is_file() else None
 
 
 def _aligned(
@@ -185,7 +233,8 @@ def _aligned(
     if not (matches >= 0).any():
         raise NotComparableError(
             f"{names[0]} and {names[1]} have no slice in common: they were made on different splits. Train "
-            "both on one split, or evaluate both on the same data set."
+            "both on one split, or evaluate both on one data set that neither learnt from, and compare them "
+            "on that (`compare RUN RUN --dataset NAME`)."
         )
     left = first.select(matches >= 0)
     right = _reordered(second.select(matches[matches >= 0]), first.labels)

@@ -13,12 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.charts import evaluate as charts
 from dashboard.loaders.evaluate import Findings
+from pipeline.data.datasets import remove_dataset
 from pipeline.evaluation.evaluate import evaluate_table
 from pipeline.evaluation.openings import list_openings
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.notice import NOTICE
+from pipeline.runs import RunStore
 from pipeline.workspace import Workspace
-from tests.evaluation.runs import make_run
+from tests.evaluation.runs import make_evaluated, make_run
 from tests.evaluation.tables import LABELS, make_table
 
 APP = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
@@ -120,6 +122,19 @@ def test_two_runs_are_compared_on_validation(app: AppTest, home: Workspace) -> N
     app.run()
     assert "192 validation slices, 16 patients" in text_of(app)
     assert "first is better" in text_of(app)
+    assert any("no other data set on which both were evaluated" in each.value for each in app.caption)
+
+
+def test_models_are_compared_on_a_data_set_that_both_were_evaluated_on(app: AppTest, home: Workspace) -> None:
+    first, second = (RunStore(home).find(name) for name in ("first", "second"))
+    make_evaluated(home, "elsewhere", first, second)
+    app.session_state["evaluate.tab"] = "Compare"
+    app.run()
+    assert "192 validation slices" in text_of(app)
+    choose(app, "On slices of", "elsewhere")
+    assert "240 slices of elsewhere, 20 patients" in text_of(app)
+    assert "second is better" in text_of(app)
+    remove_dataset(home, "elsewhere")
 
 
 def test_the_report_is_made_when_it_is_asked_for_and_stays(app: AppTest) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pandas as pd
 
+from pipeline.data.index import build_index
+from pipeline.evaluation.external import predictions_path
 from pipeline.runs import RunInfo, RunStore
 from pipeline.workspace import Workspace, atomic_write_json, atomic_write_parquet
 from tests.evaluation.tables import LABELS, make_table
@@ -44,6 +48,20 @@ def make_run(
     )  # fmt: skip
     store.finish(run.id)
     return store.find(run.id)
+
+
+def make_evaluated(workspace: Workspace, name: str, *runs: RunInfo, skill: float = 1.5) -> None:
+    """Index a small data set, and keep predictions of runs for it, each better than the one before."""
+    for place in range(6):
+        label = ("pCT", "nCT", "NiCT")[place % 3]
+        path = workspace.root.parent / name / label / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(place).integers(0, 255, (64, 64), dtype=np.uint8)
+        assert cv2.imwrite(str(path), noise)
+    build_index(workspace, workspace.root.parent / name, name=name)
+    for place, run in enumerate(runs):
+        table = make_table(patients=20, skill=skill * (place + 1), seed=9)
+        atomic_write_parquet(predictions_path(workspace, run, name), table)
 
 
 def _part_table(part: str, count: int, *, skill: float, seed: int) -> pd.DataFrame:

@@ -2,9 +2,16 @@
 
 import pytest
 
-from pipeline.evaluation.compare import NotComparableError, compare_predictions, compare_runs
+from pipeline.data.datasets import DatasetNotFoundError
+from pipeline.evaluation.compare import (
+    NotComparableError,
+    compare_predictions,
+    compare_runs,
+    shared_datasets,
+)
 from pipeline.evaluation.predictions import read_predictions
 from pipeline.runs import RunStore
+from tests.evaluation.runs import make_evaluated, make_run
 from tests.evaluation.tables import make_table
 
 
@@ -82,3 +89,22 @@ def test_runs_are_compared_on_validation_and_never_on_test(runs_workspace):
         compare_runs(runs_workspace, ids, part="test")
     with pytest.raises(NotComparableError, match="two different runs"):
         compare_runs(runs_workspace, ids[:1] * 2)
+
+
+def test_runs_of_other_splits_are_compared_on_a_data_set_that_both_were_evaluated_on(workspace):
+    first, second = make_run(workspace, "first"), make_run(workspace, "second", seed=3, dataset="clinic")
+    with pytest.raises(NotComparableError, match="no slice in common.*--dataset NAME"):
+        compare_runs(workspace, ["first", "second"])
+    make_evaluated(workspace, "elsewhere", first, second)
+    make_evaluated(workspace, "half", first)
+    make_evaluated(workspace, "clinic", first, second)
+    assert shared_datasets(workspace, (first, second)) == ["elsewhere"]
+    found = compare_runs(workspace, ["first", "second"], dataset="elsewhere")
+    assert (found["part"], found["dataset"]) == (None, "elsewhere")
+    assert found["differences"][0]["summary"].startswith("second is better")
+    with pytest.raises(NotComparableError, match=f"second was not.*evaluate {second.id[:8]} --dataset half"):
+        compare_runs(workspace, ["first", "second"], dataset="half")
+    with pytest.raises(NotComparableError, match="second learnt from clinic"):
+        compare_runs(workspace, ["first", "second"], dataset="clinic")
+    with pytest.raises(DatasetNotFoundError):
+        compare_runs(workspace, ["first", "second"], dataset="nowhere")
