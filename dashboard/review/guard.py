@@ -23,10 +23,13 @@ def draw_guard(run: RunInfo, worklist: Worklist | None, *, of: str, key: str) ->
     if reason is None or st.session_state.get("review.peek") == run.id:
         return True
     widgets.callout(reason, tone="warn")
-    if st.button("Show it anyway", key=f"review.peek-{key}"):
-        st.session_state["review.peek"] = run.id
-        st.rerun()
+    # By a callback: a press is not lost where the next one comes before the page is drawn.
+    st.button("Show it anyway", key=f"review.peek-{key}", on_click=_open, args=(run.id,))
     return False
+
+
+def _open(run_id: str) -> None:
+    st.session_state["review.peek"] = run_id
 
 
 def _reason(run: RunInfo, worklist: Worklist | None, of: str) -> str | None:
