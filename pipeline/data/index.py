@@ -38,7 +38,7 @@ from pipeline.data.index_summary import (
 from pipeline.data.journal import Journal
 from pipeline.data.known_rows import KnownRows, RowTables
 from pipeline.data.label_paths import place_rows
-from pipeline.data.labels import NO_FILE, CsvLabels, label_from_path, read_labels_csv
+from pipeline.data.labels import NO_FILE, CsvLabels, label_from_path, read_labels_csv, without_names
 from pipeline.data.scan import FoundFile, Scan, SourceError, scan_folder, without_litter
 from pipeline.data.slice_image import SliceError
 from pipeline.data.table import COLUMNS, failed_row, slice_id
@@ -89,7 +89,9 @@ def build_index(
     folder = workspace.dataset_dir(checked_name(name))
     csv_path = _find_labels(source, labels_csv)
     found = scan_folder(source, labels_csv=csv_path, exclude=workspace.root)
-    labels = read_labels_csv(csv_path, source=source) if csv_path is not None else CsvLabels()
+    labels = CsvLabels()
+    if csv_path is not None:
+        labels = without_names(read_labels_csv(csv_path, source=source), key=workspace.pseudonym_key())
     if not found.files and not labels.rows:
         passed = (
             f" ({len(found.passed_over)} documents and tables were passed over)" if found.passed_over else ""

@@ -20,6 +20,7 @@ PATIENT_NAMES = (
     "participant",
     "pid",
 )
+_MAY_BE_NAMES = frozenset({"patient", "subject", "participant"})  # beside a column of ids
 # Columns that would bring a person's name or dates into the workspace.
 _PERSONAL = re.compile(
     r"(^|_)(name|names|surname|firstname|lastname|birth.*|dob|date|dates|.*date|address|phone|email|mrn)(_|$)"
@@ -40,6 +41,14 @@ class LabelColumns:
     names: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
 
+    @property
+    def may_name_patients(self) -> bool:
+        """Whether the column of patients is not called an id: then it may hold their names."""
+        return any(
+            name == "patient_id" and plain_name(written) in _MAY_BE_NAMES
+            for written, name in zip(self.written, self.names, strict=True)
+        )
+
     def text(self) -> str:
         """Return in words which columns are used, which are kept as they are, and which are left out."""
         used = [
@@ -53,6 +62,8 @@ class LabelColumns:
             sentences.append(f"Kept to sort and split by: {', '.join(kept)}.")
         if self.dropped:
             sentences.append(f"Left out, as names or dates of persons: {', '.join(self.dropped)}.")
+        if self.may_name_patients:
+            sentences.append("Patients given without a number, as by name, enter as pseudonyms.")
         return " ".join(sentences)
 
 
@@ -68,7 +79,8 @@ def plain_name(written: str) -> str:
 def sort_columns(header: Sequence[str]) -> LabelColumns:
     """Return what the columns of a header are taken for.
 
-    The first of `PATIENT_NAMES` that is there is the patient's id; the others are columns like any other.
+    The first of `PATIENT_NAMES` that is there is the patient's id; of the others, ids are columns like any
+    other, and those that may hold names are left out.
     A column called like one that is measured stands beside it, not in its place.
 
     >>> sort_columns(["path", "Label", "PatientID", "width"]).names
@@ -76,7 +88,11 @@ def sort_columns(header: Sequence[str]) -> LabelColumns:
     """
     plain = [plain_name(name) for name in header]
     patient = next((name for name in PATIENT_NAMES if name in plain), None)
-    dropped = tuple(name for name in plain if name not in ("path", "label") and _PERSONAL.search(name))
+    dropped = tuple(
+        name
+        for name in plain
+        if name not in ("path", "label", patient) and (_PERSONAL.search(name) or name in _MAY_BE_NAMES)
+    )
     names = [
         "" if name in dropped else "patient_id" if name == patient else _beside_measured(name)
         for name in plain

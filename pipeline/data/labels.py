@@ -7,10 +7,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.data.label_columns import LabelColumns, sort_columns
+from pipeline.data.pseudonyms import pseudonym
 from pipeline.errors import HilumError
 
 POSITIVE, NEGATIVE, NON_INFORMATIVE = "positive", "negative", "non-informative"
@@ -146,6 +147,25 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
                 )
         rows[relative] = earlier | row
     return CsvLabels(rows, header)
+
+
+def without_names(labels: CsvLabels, *, key: bytes) -> CsvLabels:
+    """Return the labels with a keyed pseudonym for each patient who seems to be given by name.
+
+    That is a value without a digit, in a column that is not called an id (`patient`, `subject`).
+    """
+    if not labels.header.may_name_patients:
+        return labels
+    return replace(labels, rows={path: _without_name(row, key) for path, row in labels.rows.items()})
+
+
+def _without_name(row: dict[str, str], key: bytes) -> dict[str, str]:
+    given = row.get("patient_id", "")
+    if not given or any(letter.isdigit() for letter in given):
+        return row
+    hidden = pseudonym(given, key=key, kind="patient")
+    known = {"patient_id": hidden} if hidden is not None else {}
+    return {name: value for name, value in row.items() if name != "patient_id"} | known
 
 
 def read_header(path: Path) -> LabelColumns:

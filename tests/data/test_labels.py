@@ -9,6 +9,7 @@ from pipeline.data.labels import (
     order_labels,
     read_header,
     read_labels_csv,
+    without_names,
 )
 
 
@@ -86,9 +87,21 @@ def test_usual_names_of_the_patients_column_are_taken(csv, name):
     assert f"{name} as patient_id" in found.header.text() or name == "patient_id"
 
 
-def test_of_two_columns_of_patients_the_plainer_is_taken_and_the_other_kept(csv):
-    found = csv("path,subject,Patient ID\na.png,7,R7\n")
-    assert found.rows["a.png"] == {"patient_id": "R7", "subject": "7"}
+def test_of_two_columns_of_patients_the_ids_are_taken_and_what_may_be_names_is_left_out(csv):
+    found = csv("path,Patient,Patient ID,subject_id\na.png,Mustermann,R7,7\n")
+    assert found.rows["a.png"] == {"patient_id": "R7", "subject_id": "7"}
+    assert found.header.dropped == ("patient",)
+
+
+def test_patients_given_by_name_enter_as_pseudonyms(csv):
+    """In a column called an id, and with a number in it, a patient is what the user calls it."""
+    found = csv("path,Patient\na.png,Mustermann\nb.png,Mustermann\nc.png,Doe\nd.png,P7\ne.png,unknown\n")
+    hidden = {path: row.get("patient_id") for path, row in without_names(found, key=b"key").rows.items()}
+    assert hidden["a.png"] == hidden["b.png"] != hidden["c.png"]
+    assert hidden["a.png"].startswith("P-") and hidden["d.png"] == "P7" and hidden["e.png"] is None
+    assert "as by name, enter as pseudonyms" in found.header.text()
+    ids = csv("path,patient_id\na.png,Anna\n")
+    assert without_names(ids, key=b"key") == ids
 
 
 def test_what_becomes_of_each_column_is_said(csv):
