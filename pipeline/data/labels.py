@@ -47,7 +47,7 @@ NO_CLASS = frozenset(
     }
 )
 NO_FILE = "The labels file names it, and it is not in the folder, to which paths are relative."
-RULES = 1  # of what folders and a CSV say: a greater one makes tables again, without reading the files
+RULES = 2  # of what folders and a CSV say: a greater one makes tables again, without reading the files
 _HEAD = 1 << 16  # bytes: enough of a CSV for its header
 
 
@@ -142,7 +142,9 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
         for name, value in row.items():
             if earlier.get(name, value) != value:
                 raise LabelsError(
-                    f"{path.name}, line {line}: {relative} is given the {name} {value!r} and, before, "
+                    f"{path.name}, line {line}: {relative} is given two patients. Keep one of them."
+                    if name == "patient_id"  # a name, maybe, and what is said here is kept
+                    else f"{path.name}, line {line}: {relative} is given the {name} {value!r} and, before, "
                     f"{earlier[name]!r}. Keep one of them."
                 )
         rows[relative] = earlier | row

@@ -146,6 +146,12 @@ def test_a_contradiction_names_line_and_both_labels(csv):
         csv("path,label\na.png,pCT\na.png,nCT\n")
 
 
+def test_two_patients_of_one_slice_are_refused_and_not_named(csv):
+    with pytest.raises(LabelsError, match=r"line 3: a\.png is given two patients") as refused:
+        csv("path,Patient\na.png,Mustermann\na.png,Doe\n")
+    assert "Mustermann" not in str(refused.value) and "Doe" not in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["", "file,class\na.png,pCT\n", "\x00\x01"])
 def test_a_table_without_paths_is_refused_with_what_it_needs(csv, text):
     with pytest.raises(LabelsError, match="it needs `path`"):
