@@ -112,7 +112,7 @@ def _register(workspace: Workspace, model: ShippedModel, split: Split, progress:
     run = store.create(NAME, params, tags)
     try:
         _write_files(workspace, run, model, split, progress)
-        _log_history(store, run.id, model.history)
+        _log_history(store, run.id, model)
     except BaseException:
         store.finish(run.id, "failed")
         raise
@@ -129,16 +129,17 @@ def _set_older_aside(store: RunStore, newest: str) -> None:
             store.label(other.id, ARCHIVED_TAG, "true")
 
 
-def _log_history(store: RunStore, run_id: str, history: pd.DataFrame) -> None:
-    """Log both trainings as one, each step's epochs after the other's; the last epoch's weights ship."""
-    rows = history.drop(columns="best_epoch", errors="ignore").dropna(axis="columns").astype(float)
+def _log_history(store: RunStore, run_id: str, model: ShippedModel) -> None:
+    """Log the trainings as one, each one's epochs after the other's; the best of the last one ships."""
+    rows = model.history.astype(float)
     for row in rows.to_dict(orient="records"):
         store.log_metrics(run_id, {str(key): float(value) for key, value in row.items()}, int(row["epoch"]))
-    last = rows.iloc[-1]
-    best = {
-        f"best_{key}": float(last[key]) for key in ("epoch", "val_auc", "val_accuracy", "val_loss", "val_f1")
+    last = rows.tail(model.config["epochs"])
+    best = last.loc[last[model.config["monitor"]].idxmax()]
+    values = {
+        f"best_{key}": float(best[key]) for key in ("epoch", "val_auc", "val_accuracy", "val_loss", "val_f1")
     }
-    store.log_metrics(run_id, best, int(last["epoch"]))
+    store.log_metrics(run_id, values, int(rows["epoch"].iloc[-1]))
 
 
 def _write_files(
@@ -161,7 +162,9 @@ def _write_files(
     atomic_write_parquet(folder / "seen.parquet", model.seen)
     shutil.copyfile(model.weights, folder / "weights.weights.h5")
     (folder / "log.txt").write_text(
-        f"The model that ships with Hilum: {SYNTHETIC_NOTICE}.\n", encoding="utf-8"
+        f"The model that ships with Hilum: {SYNTHETIC_NOTICE}. Its curves begin where it is given the lungs "
+        "alone; before, it learnt on whole slices.\n",
+        encoding="utf-8",
     )
     progress(0, 10, "Exporting the demo model")
     facts = export_engine(

@@ -105,7 +105,7 @@ def place_beside(model: ShippedModel, artifacts: Path, *, model_sha256: str) -> 
 
 def beside_hash(model: ShippedModel) -> str:
     """Return a digest of what ships beside the weights, empty where nothing does."""
-    files = [model.weights.parent / name for name in (CALIBRATION_FILE, REFERENCE_FILE)]
+    files = [model.weights.parent / name for name in (CALIBRATION_FILE, REFERENCE_FILE, "history.parquet")]
     return "-".join(sha256_of(file)[:16] for file in files if file.is_file())
 
 

@@ -54,8 +54,10 @@ class ShippedModel:
     Attributes:
         weights: the weights' file.
         sha256: its digest.
-        config: of the last training, with the epochs of both in `history`.
+        config: of the last training.
         classes: in the order of the outputs.
+        history: the epochs of every training on slices prepared by `recipe`, the last one's at the end; those
+            before, on whole slices, are another task, whose figures would stand beside these as if better.
         seen: the slices that it learned from, as a run's `seen.parquet`.
     """
 
@@ -178,10 +180,8 @@ def ship_run(
 
     last = runs[-1]
     digest = _save_half(rebuild_model(last), folder / WEIGHTS)
-    history = pd.concat([_history(run) for run in runs], ignore_index=True).assign(
-        epoch=lambda t: t.index + 1
-    )
-    atomic_write_parquet(folder / "history.parquet", history)
+    alike = [run for run in runs if run.load_recipe() == last.load_recipe()]
+    atomic_write_parquet(folder / "history.parquet", _history(alike))
     seen = pd.read_parquet(last.artifacts / "seen.parquet")[list(_SEEN)]
     atomic_write_parquet(folder / "seen.parquet", seen)
     card = {
@@ -211,8 +211,11 @@ def _save_half(model: Any, path: Path) -> str:
     return save_weights(model, path, half=True)
 
 
-def _history(run: RunInfo) -> pd.DataFrame:
-    return pd.read_parquet(run.artifacts / "history.parquet")
+def _history(runs: list[RunInfo]) -> pd.DataFrame:
+    """Return the epochs of several trainings as of one, counted from 1."""
+    tables = [pd.read_parquet(run.artifacts / "history.parquet") for run in runs]
+    rows = pd.concat(tables, ignore_index=True).drop(columns="best_epoch", errors="ignore")
+    return rows.dropna(axis="columns").assign(epoch=lambda table: table.index + 1)
 
 
 def _training_facts(workspace: Workspace, seen: pd.DataFrame) -> dict[str, Any]:

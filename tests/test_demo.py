@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pipeline.demo_model import (
     TRAINING_SEEDS,
     WEIGHTS,
     DemoModelMissingError,
+    _history,
     load_shipped_model,
 )
 from pipeline.inference.engine import Engine
@@ -70,6 +72,24 @@ def test_the_model_has_seen_no_demo_patient(workspace):
     assert len(seen) > 1000
     assert not set(seen["patient_id"]) & set(index["patient_id"])
     assert not set(seen["content_hash"]) & set(index["content_hash"])
+
+
+def test_the_epoch_that_is_called_best_is_the_best_of_those_shown(workspace):
+    run = RunStore(workspace).find("demo")
+    curve = RunStore(workspace).history(run.id).set_index("step")["val_auc"].dropna()
+    assert curve.index.tolist() == list(range(1, int(run.metrics["epoch"]) + 1))
+    assert (run.metrics["best_epoch"], run.metrics["best_val_auc"]) == (curve.idxmax(), curve.max())
+
+
+def test_epochs_of_several_trainings_are_counted_on(tmp_path):
+    runs = []
+    for name, values in (("a", [0.5, 0.7]), ("b", [0.6])):
+        (tmp_path / name).mkdir()
+        table = pd.DataFrame({"epoch": range(1, len(values) + 1), "val_auc": values, "best_epoch": 1})
+        table.to_parquet(tmp_path / name / "history.parquet")
+        runs.append(SimpleNamespace(artifacts=tmp_path / name))
+    joined = _history(runs)
+    assert joined.to_dict(orient="list") == {"epoch": [1, 2, 3], "val_auc": [0.5, 0.7, 0.6]}
 
 
 def test_a_second_call_changes_nothing(workspace):
