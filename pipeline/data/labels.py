@@ -141,12 +141,10 @@ def read_labels_csv(path: Path, *, source: Path) -> CsvLabels:
         earlier = rows.get(relative, {})
         for name, value in row.items():
             if earlier.get(name, value) != value:
-                raise LabelsError(
-                    f"{path.name}, line {line}: {relative} is given two patients. Keep one of them."
-                    if name == "patient_id"  # a name, maybe, and what is said here is kept
-                    else f"{path.name}, line {line}: {relative} is given the {name} {value!r} and, before, "
-                    f"{earlier[name]!r}. Keep one of them."
-                )
+                given = f"the {name} {value!r} and, before, {earlier[name]!r}"
+                if name == "patient_id" and header.may_name_patients:
+                    given = "two patients"  # not named: what is said here is kept
+                raise LabelsError(f"{path.name}, line {line}: {relative} is given {given}. Keep one of them.")
         rows[relative] = earlier | row
     return CsvLabels(rows, header)
 
